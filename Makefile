@@ -1,0 +1,50 @@
+# One-word commands. Each makes the environment it needs in .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DATA   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check conformance bench serve lock clean
+
+help:  ## print this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mailweir needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up .venv (first time only; some 400 MB) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready  ## work through an invented mailbox and show what was linked, held and why
+	@$(BIN)/mailweir demo
+
+test: $(VENV)/ready  ## lint, types and every test that needs nothing from outside
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -m "not conformance"
+
+check: $(VENV)/ready  ## lint and types only
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check . || true
+	@$(BIN)/mypy
+
+conformance: $(VENV)/ready  ## the suites over outside data: make conformance DATA=../shared
+	@test -n "$(DATA)" || { echo "name the data folder: make conformance DATA=../shared"; exit 2; }
+	@MAILWEIR_CONFORMANCE_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -m conformance
+
+bench: $(VENV)/ready  ## speed and memory against peers, as ratios
+	@$(BIN)/python -m tests.benchmarks
+
+serve: $(VENV)/ready  ## run the service of this machine (not built yet: says so)
+	@$(BIN)/mailweir serve
+
+lock:  ## make requirements.lock anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean:  ## remove everything make made
+	rm -rf $(VENV) build dist demo-home .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
