@@ -35,3 +35,10 @@ class Limits(BaseModel):
     file_seconds: PositiveFloat = 30
     item_seconds: PositiveFloat = 120
     ocr_seconds: PositiveFloat = 60
+    part_records: PositiveInt = 5_000
+    """Parts of one item in the result, whatever the members and MIME parts add up to."""
+    logo_pixels: PositiveInt = 60_000
+    """A picture inside a mail or document with one side of at most 100 px and no more pixels is no form."""
+    logo_bytes: PositiveInt = 60_000
+    logo_sightings: PositiveInt = 3
+    """An inline picture of at most `logo_bytes` and 4 x `logo_pixels` counts as a logo from this item on."""

@@ -56,5 +56,20 @@ class Sink(Protocol):
         Call it while expanding, chunk by chunk. Raises `CannotRead("too_large")` or `CannotRead("ratio")`.
         """
 
+    def picture(self, render: Callable[[], bytes], where: str = "") -> None:
+        """A page or drawing of this part whose text exists only as a picture (a scanned page).
+
+        With OCR, `render` is called and must return PNG, JPEG or PNM bytes (pages at 200 dpi); their text
+        becomes a block at `where`. Without OCR, `render` is not called and the part is partial,
+        `needs_ocr`. Pictures that are files of their own go to `embed`, which knows logos from forms.
+        """
+
+    def empty(self) -> None:
+        """The format itself says that there is nothing to read (a workbook without cells).
+
+        Without this call a part of more than 0 bytes that gave neither text nor embedded files is partial,
+        `no_text`.
+        """
+
 
 Reader = Callable[[bytes, Sink], None]
