@@ -4,7 +4,10 @@
     `-- CaptureError
         |-- TryLater            a later call may work: the engine tries again
         |-- ItemGone            the item is not in the mailbox any more
+        |-- StepFailed          a step of the flow gave up; carries only the code
         |-- Unreachable         a mailbox or folder cannot be opened at all
+        |-- EngineRefused       the durable engine cannot start
+        |-- WorkerBusy          another process works on this home
         |-- BadSettings         settings.toml or an environment variable is wrong
         `-- BadInput            a file named on the command line cannot be used
 """
@@ -33,6 +36,30 @@ class ItemGone(CaptureError):
 
     code = "item-gone"
     hint = "If it was moved, tag it again where it is now."
+
+
+class StepFailed(CaptureError):
+    """A step of the flow gave up, so the item is held."""
+
+    code = "step-failed"
+
+    def __init__(self, reason: str = "internal", *, retry: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.retry = reason, retry
+
+
+class EngineRefused(CaptureError):
+    """The engine does not start with these settings or this database."""
+
+    code = "engine-refused"
+    hint = "Correct the named setting; docs/operators/settings.md explains it."
+
+
+class WorkerBusy(CaptureError):
+    """Another process already works on this home."""
+
+    code = "worker-busy"
+    hint = "Let the other `mailweir capture run` finish, or stop it, then start again."
 
 
 class Unreachable(CaptureError):

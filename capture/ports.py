@@ -5,12 +5,14 @@ A backend need not import the protocol; its last line lets mypy agree: `_: type[
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pii_scan.findings import Decision, Report
 from pii_scan.text import Envelope, Extraction
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class MailItem:
         return f"MailItem({len(self.raw)} bytes)"
 
 
+class Step(Protocol):
+    """How the flow runs one of its steps: directly, or durably with a checkpoint (`capture/engine.py`).
+
+    Raises `StepFailed` with the reason code, whatever went wrong inside; `TryLater` is retried first.
+    """
+
+    def __call__(self, name: str, function: Callable[[], R]) -> R:
+        """Run the step and return its result: ids, counts and codes, never text."""
+
+
 class Mailbox(Protocol):
     """The mailboxes of an installation, as far as the flow cares.
 
@@ -52,9 +64,6 @@ class Mailbox(Protocol):
 
     def mark(self, ref: ItemRef, state: str) -> None:
         """Show the user the state ("linked", "held"): take the tag off, put our category on."""
-
-    def message_id(self, ref: ItemRef) -> str:
-        """Return the normalised Message-ID, or "" when the item has none, reading headers only."""
 
 
 class Extractor(Protocol):

@@ -1,0 +1,5 @@
+"""Mailbox backends: one line each. A value is "module:class", loaded when it is used."""
+
+MAILBOXES = {
+    "folder": "capture.mailbox.folder:FolderMailbox",
+}

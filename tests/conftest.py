@@ -1,0 +1,41 @@
+"""Shared fixtures: a clean environment for every test, and canaries that may turn up nowhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+CANARY_SIN = "130 692 544"
+CANARY_NAME = "Quillon Zebediah Marchbanks"
+CANARY_BIRTH = "1987-04-23"
+CANARIES = (CANARY_SIN, CANARY_NAME, CANARY_BIRTH)
+"""Planted in test mails. Invented; the number passes its check digit."""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine reaches a test, and no test reaches the user's home."""
+    for name in list(os.environ):
+        if name.startswith("MAILWEIR_") and name != "MAILWEIR_CONFORMANCE_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MAILWEIR_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(autouse=True)
+def no_canary_in_words(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
+                       request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test whose log or output holds a planted canary (marker `prints_content` excepts it)."""
+    yield
+    if request.node.get_closest_marker("prints_content"):
+        return
+    out, err = capfd.readouterr()
+    for canary in CANARIES:
+        assert canary not in out, "a canary was printed"
+        assert canary not in err, "a canary was printed to standard error"
+        assert canary not in caplog.text, "a canary was logged"
