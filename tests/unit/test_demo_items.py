@@ -58,7 +58,9 @@ def test_an_item_parses_without_a_defect_and_is_tagged_once(item, root: Path) ->
 
 def test_the_bytes_are_the_same_every_time(root: Path, tmp_path: Path) -> None:
     build_mailboxes(tmp_path)
-    assert [item.file for item in ITEMS if (tmp_path / item.file).read_bytes() != (root / item.file).read_bytes()] == []
+    changed = [item.file for item in ITEMS
+               if (tmp_path / item.file).read_bytes() != (root / item.file).read_bytes()]
+    assert changed == []
 
 
 def test_two_people_track_one_mail_and_one_mail_has_no_id(root: Path) -> None:
@@ -68,7 +70,8 @@ def test_two_people_track_one_mail_and_one_mail_has_no_id(root: Path) -> None:
 
 
 def test_the_workbook_holds_real_dates(root: Path) -> None:
-    book = openpyxl.load_workbook(io.BytesIO(attachment(root, "dana.reid/Projects/Fraserview/20-participants.eml")))
+    data = attachment(root, "dana.reid/Projects/Fraserview/20-participants.eml")
+    book = openpyxl.load_workbook(io.BytesIO(data))
     rows = list(book["May"].iter_rows(values_only=True))
     assert rows[0][2] == "Date of birth"
     assert all(isinstance(row[2], datetime) and 1970 < row[2].year < 2000 for row in rows[1:])

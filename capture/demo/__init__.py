@@ -1,0 +1,1 @@
+"""The mailbox of `mailweir demo`: invented people, invented mail, nothing fetched from anywhere."""
