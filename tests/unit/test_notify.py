@@ -1,0 +1,116 @@
+"""Notices: what they say, and that they arrive through a real SMTP server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from capture.errors import BadSettings, TryLater
+from capture.notices import KIND_WORDS, UNREAD_WORDS, held_notice, linked_notice
+from capture.notify.log import LogNotifier
+from capture.notify.smtp import SmtpNotifier
+from pii_scan.findings import Category, Decision, Finding, Verdict
+from pii_scan.text import REASON_CODES, Unread
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self.mails: list[Envelope] = []
+        self.answer = "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.answer.startswith("250"):
+            self.mails.append(envelope)
+        return self.answer
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[Inbox, Any]]:
+    inbox = Inbox()
+    with socket.socket() as probe:  # aiosmtpd connects to itself and so wants a real number
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    controller = Controller(inbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield inbox, port
+    controller.stop()
+
+
+def decision() -> Decision:
+    finding = Finding(Category.DATE_OF_BIRTH, "roster", "attachment 2 of 3 (xlsx), sheet 1", 3, 0, 1, 2, 0.99, count=31)
+    exempt = Finding(Category.HOME_CONTACT, "phone", "body", 0, 0, 1, 2, 0.5, exempt="signature")
+    return Decision(Verdict.BLOCK, "roster", "bc_foippa@1", (finding, exempt),
+                    (Unread("attachment 1 of 3 (zip)", "encrypted"),))
+
+
+def test_a_held_notice_names_case_kinds_counts_places_and_what_to_do() -> None:
+    notice = held_notice("MW-2026-000007", decision(), sent="2026-11-20T14:03:00+00:00", contact="the privacy office")
+    assert notice.subject == "Held for privacy review: case MW-2026-000007"
+    assert "attachment 2 of 3 (xlsx), sheet 1: date of birth (31)" in notice.text
+    assert "attachment 1 of 3 (zip): is password-protected or encrypted (encrypted)" in notice.text
+    assert "remove it from the e-mail, and tag again" in notice.text
+    assert "the privacy office" in notice.text
+    assert "home address" not in notice.text, "what was exempted is no reason"
+
+
+def test_every_category_and_reason_code_has_words() -> None:
+    assert {c.value for c in Category} == set(KIND_WORDS)
+    assert set(UNREAD_WORDS) == REASON_CODES
+
+
+def test_a_decision_without_a_finding_still_says_why() -> None:
+    doubt = Decision(Verdict.REVIEW, "doubt", "bc_foippa@1", doubt=0.6)
+    assert "the wording as a whole" in held_notice("MW-2026-000001", doubt, sent="", contact="x").text
+
+
+def test_smtp_delivers_with_the_key_as_message_id(server: tuple[Inbox, int]) -> None:
+    inbox, port = server
+    notifier = SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="none")
+    notifier.send("n-1", "dana@example.org", "Linked to the CRM", linked_notice(sent="", records=1).text)
+    [mail] = inbox.mails
+    assert mail.rcpt_tos == ["dana@example.org"]
+    assert b"Message-ID: <n-1@example.org>" in mail.content
+    assert b"linked to 1 CRM record." in mail.content
+
+
+def test_a_server_that_refuses_or_is_away_means_try_later(server: tuple[Inbox, int]) -> None:
+    inbox, port = server
+    inbox.answer = "451 busy"
+    with pytest.raises(TryLater):
+        SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="none").send(
+            "n", "a@b.example", "s", "t")
+    with pytest.raises(TryLater):
+        SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="starttls").send(
+            "n", "a@b.example", "s", "t")
+    with pytest.raises(TryLater):
+        SmtpNotifier(host="127.0.0.1", port=1, sender="weir@example.org", tls="none").send("n", "a@b.example", "s", "t")
+    assert inbox.mails == []
+
+
+def test_an_unprotected_connection_leaves_this_machine_never() -> None:
+    with pytest.raises(BadSettings):
+        SmtpNotifier(host="mail.example.org", port=25, sender="weir@example.org", tls="none")
+
+
+def test_the_log_notifier_appends_lines_only_its_owner_reads(tmp_path: Path) -> None:
+    path = tmp_path / "notices.jsonl"
+    notifier = LogNotifier(path)
+    notifier.send("n-1", "dana@example.org", "s", "one")
+    notifier.send("n-2", "lee@example.org", "s", "two")
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(r["key"], r["to"], r["text"]) for r in rows] == [
+        ("n-1", "dana@example.org", "one"), ("n-2", "lee@example.org", "two")]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_notice_log_that_cannot_be_written_means_try_later(tmp_path: Path) -> None:
+    with pytest.raises(TryLater):
+        LogNotifier(tmp_path / "missing" / "notices.jsonl").send("n", "a@b.example", "s", "t")
