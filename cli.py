@@ -5,22 +5,379 @@ Imports of anything heavy stand inside the commands, so that `--help` is quick.
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
 
 EXIT_HELD = 1
 EXIT_ERROR = 2
 
 app = typer.Typer(
-    name="mailweir", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    name="mailweir", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Holds back personal information in mail on its way from Exchange to a CRM.")
+capture_app = typer.Typer(no_args_is_help=True, help="Work through tagged items.")
+queue_app = typer.Typer(no_args_is_help=True, help="Items held for privacy review.")
+crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
+audit_app = typer.Typer(no_args_is_help=True, help="The record of everything done and read.")
+policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
+for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_app),
+                  ("policy", policy_app)):
+    app.add_typer(sub, name=name)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, as a short code for the audit: e.g. false-positive.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
+Case = Annotated[str, typer.Argument(help="Case number, e.g. MW-2026-000012.")]
+
+
+def main() -> None:
+    """Run the command; print our errors as `code: sentence (facts)` with what to do now; exit 2."""
+    from capture.logs import configure, where
+    from pii_scan.errors import MailweirError
+
+    configure()
+    try:
+        app()
+    except MailweirError as error:
+        typer.echo(f"{error}\n  {error.hint}", err=True)
+        sys.exit(EXIT_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_ERROR)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the message may quote data, so it is not printed
+        typer.echo(f"internal: Something unforeseen went wrong; nothing was linked by it. ({where(error)})\n"
+                   "  Run `mailweir doctor`, and report the line above.", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+def _settings(home: Path | None, *, optional: bool = False) -> Settings:
+    """The settings of a home; defaults when `optional` and no home was named or exists."""
+    from capture.settings import NoHome, Settings, home_from, load_settings
+
+    folder = home_from(home)
+    try:
+        return load_settings(folder)
+    except NoHome:
+        if optional and home is None:
+            return Settings(home=folder)
+        raise
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Holds back personal information in mail on its way from Exchange to a CRM."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"mailweir {installed('mailweir')}")
+        raise typer.Exit
+
+
+# ------------------------------------------------------------------------------------------------- set-up
+
+@app.command()
+def init(home: Home = None) -> None:
+    """Create a home: folder, settings.toml, master key (readable by you only) and database.
+
+    Run again, it upgrades the database and leaves everything else as it is.
+    """
+    from capture.homes import create_home
+    from capture.settings import home_from
+    from capture.terminal import say
+
+    for line in create_home(home_from(home)):
+        say(line)
+
+
+@app.command()
+def demo(
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the demo home in this new folder.")] = None,
+) -> None:
+    """Work through an invented mailbox: what was linked, what was held and why. Needs no Exchange, no network."""
+    from capture.demo.show import run_demo
+
+    raise typer.Exit(run_demo(keep))
+
+
+@app.command()
+def doctor(home: Home = None, json_out: AsJson = False) -> None:
+    """Check this installation: home, key, database, audit, model, readers, mailbox, waiting work.
+
+    Exits 0 when all is well, 1 with a warning, 2 when something is broken.
+    """
+    from capture.doctor import examine
+    from capture.settings import home_from
+    from capture.terminal import as_json, table
+
+    checks = examine(home_from(home))
+    if json_out:
+        as_json([{"check": c.name, "result": c.result, "detail": c.detail} for c in checks])
+    else:
+        table("mailweir doctor", ["check", "result", "detail"], [(c.name, c.result, c.detail) for c in checks])
+    worst = {c.result for c in checks}
+    raise typer.Exit(EXIT_ERROR if "fail" in worst else EXIT_HELD if "warn" in worst else 0)
+
+
+# --------------------------------------------------------------------------------------------- scan, read
+
+@app.command()
+def scan(
+    paths: Annotated[list[Path], typer.Argument(help=".eml, .msg or .mbox files, or folders of them.")],
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a message.")] = False,
+    pack: Annotated[str, typer.Option("--policy", help="Policy pack: a name or a TOML file.")] = "",
+    home: Home = None,
+) -> None:
+    """Scan mail files and say pass, block (personal information) or review (unreadable or unclear).
+
+    Stores nothing. Exits 0 when all pass, 1 when something is held, 2 on an error.
+    """
+    from capture.files import as_row, find_messages, read_messages, scan_messages
+    from capture.terminal import is_person, json_line, progress, table
+    from capture.wiring import build_extractor, build_scanner
+
+    settings = _settings(home, optional=True)
+    if pack:
+        settings = settings.model_copy(update={"scan": settings.scan.model_copy(update={"pack": pack})})
+    files = find_messages(paths)
+    scanner, extractor = build_scanner(settings), build_extractor(settings)
+    held, shown = 0, []
+    messages = (message for file in files for message in read_messages(file))
+    try:
+        with progress("scanning", len(files)) as advance:
+            for message_id, decision in scan_messages(messages, extractor, scanner, readers=settings.engine.readers):
+                row = as_row(message_id, decision)
+                held += not decision.link
+                if jsonl:
+                    json_line(row)
+                elif is_person():
+                    shown.append(row)
+                else:
+                    typer.echo("\t".join(_row_cells(row)))
+                advance()
+    finally:
+        extractor.close()
+    if shown:
+        table("", ["message", "decision", "what", "not read"], [_row_cells(row) for row in shown])
+    raise typer.Exit(EXIT_HELD if held else 0)
+
+
+def _row_cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    return (row["id"], row["decision"],
+            "; ".join(f"{f['kind']} ({f['count']}) in {f['place']}" for f in row["findings"]),
+            "; ".join(f"{u['place']}: {u['code']}" for u in row["unread"]))
+
+
+@app.command()
+def extract(
+    file: Annotated[Path, typer.Argument(help="Any file: a mail, a document, an archive.")],
+    json_out: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Print what can be read of a file, part by part, and what cannot. PRINTS CONTENT: for a terminal of yours only.
+
+    Refuses to run under a service manager. Exits 0 when everything was read, 1 when not, 2 on an error.
+    """
+    from capture.errors import BadInput
+    from capture.files import as_parts, refuse_in_service
+    from capture.terminal import as_json, say
+    from capture.wiring import build_extractor
+
+    refuse_in_service()
+    settings = _settings(home, optional=True)
+    try:
+        raw = file.read_bytes()
+    except OSError as exc:
+        raise BadInput(f"{file}: {type(exc).__name__}") from None
+    typer.echo("This prints the content of the file; mind who can see your screen.", err=True)
+    extractor = build_extractor(settings)
+    try:
+        result = as_parts(extractor.extract(raw, name=file.name))
+    finally:
+        extractor.close()
+    if json_out:
+        as_json(result)
+    else:
+        for part in result["parts"]:
+            say(f"--- {part['place']} ({part['type']}): {part['status']}{' ' + part['code'] if part['code'] else ''}")
+            say(part["text"])
+        say(f"--- {result['status']}")
+    raise typer.Exit(0 if result["status"] == "read" else EXIT_HELD)
+
+
+# ------------------------------------------------------------------------------------------------ capture
+
+@capture_app.command("run")
+def capture_run(
+    once: Annotated[bool, typer.Option("--once", help="Stop when every tagged item is decided.")] = False,
+    home: Home = None,
+    json_out: AsJson = False,
+) -> None:
+    """Find tagged items and work them through: link, or hold and tell.
+
+    Safe to kill at any moment and to start again. Exits 0; 2 when the mailboxes cannot be opened.
+    """
+    from capture.terminal import as_json, say
+    from capture.worker import run
+
+    logging.getLogger("mailweir").setLevel(logging.INFO if not once else logging.WARNING)
+    totals = run(_settings(home), once=once)
+    if json_out:
+        as_json(totals)
+    else:
+        say("  ".join(f"{name} {count}" for name, count in totals.items()))
+
+
+# -------------------------------------------------------------------------------------------------- queue
+
+@queue_app.command("list")
+def queue_list(
+    home: Home = None, json_out: AsJson = False,
+    all_cases: Annotated[bool, typer.Option("--all", help="Closed cases too.")] = False,
+) -> None:
+    """List held items: case, kinds, places, age. No subject lines, no values."""
+    from capture.desk import list_cases
+    from capture.terminal import as_json, table
+
+    rows = list_cases(_settings(home), all_cases=all_cases)
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
+              [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
+                r["opened"]) for r in rows])
+
+
+@queue_app.command("show")
+def queue_show(case: Case, home: Home = None, json_out: AsJson = False) -> None:
+    """Show why an item is held, finding by finding: kind, place, rule, score. No content. The look is audited."""
+    from capture.desk import show_case
+    from capture.terminal import as_json, say, table
+
+    shown = show_case(_settings(home), case)
+    if json_out:
+        as_json(shown)
+        return
+    say(f"{shown['case']}  {shown['state']}  {shown['verdict']} by {shown['rule']}  {shown['policy']}")
+    table("", ["kind", "place", "count", "score", "rule", "why", "exempt"],
+          [(f["kind"], f["place"], f["count"], f["score"], f["rule"], ", ".join(f["why"]), f["exempt"])
+           for f in shown["findings"]])
+    for unread in shown["unread"]:
+        say(f"not read: {unread['place']} ({unread['code']})")
+
+
+@queue_app.command("release")
+def queue_release(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
+    """Let a held item pass: it is linked to the CRM as it is. Audited with the reason."""
+    from capture.desk import release_case
+    from capture.terminal import say
+
+    say(release_case(_settings(home), case, reason=reason, actor=actor))
+
+
+@queue_app.command("delete")
+def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
+    """Destroy the content of a held item for good (its key is destroyed). Audited with the reason."""
+    from capture.desk import delete_case
+    from capture.terminal import say
+
+    say(delete_case(_settings(home), case, reason=reason, actor=actor))
+
+
+# ---------------------------------------------------------------------------------------------------- crm
+
+@crm_app.command("import")
+def crm_import(
+    file: Annotated[Path, typer.Argument(help="CSV file of organisations and contacts (docs/operators/crm.md).")],
+    home: Home = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    json_out: AsJson = False,
+) -> None:
+    """Import organisations and contacts. Nothing is written when a line is wrong."""
+    from capture.desk import import_crm
+    from capture.terminal import as_json, say
+
+    counts = import_crm(_settings(home), file, dry_run=dry_run)
+    if json_out:
+        as_json(counts)
+    else:
+        say("  ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+@crm_app.command("list")
+def crm_list(
+    kind: Annotated[str, typer.Argument(help="activities, organisations, contacts or unmatched.")] = "activities",
+    home: Home = None, json_out: AsJson = False,
+) -> None:
+    """List records of the embedded CRM."""
+    from capture.desk import list_crm
+    from capture.terminal import as_json, table
+
+    columns, rows = list_crm(_settings(home), kind)
+    if json_out:
+        as_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        table("", columns, rows)
+
+
+@crm_app.command("show")
+def crm_show(
+    record: Annotated[str, typer.Argument(help="Id of an activity, organisation or contact.")],
+    home: Home = None, json_out: AsJson = False,
+) -> None:
+    """Show one record with its links and trackers. The look is audited."""
+    from capture.desk import show_crm
+    from capture.terminal import as_json, say
+
+    shown = show_crm(_settings(home), record)
+    if json_out:
+        as_json(shown)
+    else:
+        for key, value in shown.items():
+            say(f"{key}: {value}")
+
+
+# -------------------------------------------------------------------------------------------------- audit
+
+@audit_app.command("verify")
+def audit_verify(home: Home = None, json_out: AsJson = False) -> None:
+    """Check the chain of audit rows. Exits 0 when whole, 1 when a row was changed, added or removed."""
+    from capture.desk import verify_audit
+    from capture.terminal import as_json, say
+
+    result = verify_audit(_settings(home))
+    if json_out:
+        as_json(result)
+    else:
+        say(result["sentence"])
+    raise typer.Exit(0 if result["whole"] else EXIT_HELD)
+
+
+@audit_app.command("show")
+def audit_show(
+    home: Home = None, json_out: AsJson = False,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many events, newest last.")] = 50,
+) -> None:
+    """Show audit events: when, who, what, about which id."""
+    from capture.desk import show_audit
+    from capture.terminal import as_json, table
+
+    rows = show_audit(_settings(home), last=last)
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["seq", "at", "actor", "action", "subject", "facts"],
+              [(r["seq"], r["at"], r["actor"], r["action"], r["subject"],
+                " ".join(f"{k}={v}" for k, v in r["body"].items())) for r in rows])
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,7 @@ from capture.errors import BadInput
 from capture.ports import Extractor, Scanner
 from pii_scan.errors import ScanError
 from pii_scan.findings import Decision, Verdict
-from pii_scan.text import Unread
+from pii_scan.text import Extraction, Unread
 
 MAIL_SUFFIXES = frozenset({".eml", ".msg", ".mbox"})
 
@@ -115,3 +116,40 @@ def as_row(message_id: str, decision: Decision) -> dict[str, Any]:
         "unread": [{"place": u.place, "code": u.code} for u in decision.unread],
         "policy": decision.policy,
     }
+
+
+def as_parts(extraction: Extraction) -> dict[str, Any]:
+    """What `mailweir extract --json` prints. Holds content. A published form."""
+    return {
+        "parts": [{"place": p.place, "type": p.kind, "status": p.status, "code": p.code, "text": p.text()}
+                  for p in extraction.parts],
+        "status": extraction.status,
+    }
+
+
+def refuse_in_service() -> None:
+    """Raise `NotInService` when this process runs as part of the service (MAILWEIR_SERVICE, set by our unit
+    files) or its output goes to the system journal, where content would stay."""
+    if os.environ.get("MAILWEIR_SERVICE") or _writes_to_journal():
+        raise NotInService
+
+
+def _writes_to_journal() -> bool:
+    """JOURNAL_STREAM names the device and inode of the journal's stream (systemd.exec); compare, because
+    terminals inherit the variable from the desktop's own service."""
+    stream = os.environ.get("JOURNAL_STREAM", "")
+    for descriptor in (1, 2):
+        try:
+            status = os.fstat(descriptor)
+        except OSError:
+            continue
+        if stream == f"{status.st_dev}:{status.st_ino}":
+            return True
+    return False
+
+
+class NotInService(BadInput):
+    """This command prints content and so does not run as part of the service."""
+
+    code = "prints-content"
+    hint = "Run it in a terminal of your own."

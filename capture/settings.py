@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, S
 from capture.errors import BadSettings
 from capture.extract.limits import Limits
 from pii_scan.settings import ScanSettings
+from store.settings import StoreSettings
 
 SETTINGS_FILE = "settings.toml"
 
@@ -24,16 +25,6 @@ class Section(BaseModel):
     """One table of settings.toml: frozen, unknown keys refused, values never shown in errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class StoreSettings(Section):
-    """`[store]`: where rows live and where the master key comes from."""
-
-    url: str = Field(default="", description="Database URL; empty = mailweir.db in the home folder.")
-    key: Literal["file", "env"] = Field(
-        default="file", description="Master key: `file` = master.key in the home folder, `env` = MAILWEIR_MASTER_KEY.")
-    busy_seconds: PositiveFloat = Field(
-        default=30, description="How long to wait for a locked SQLite database before giving up.")
 
 
 class MailboxSettings(Section):
@@ -72,8 +63,6 @@ class EngineSettings(Section):
     """`[engine]`: how the work is done."""
 
     concurrency: PositiveInt = Field(default=2, le=8, description="Items worked on at a time by one process.")
-    pool_size: int = Field(
-        default=0, ge=0, description="Database connections; 0 = 2 x concurrency + 10, the least that cannot deadlock.")
     polling_seconds: PositiveFloat = Field(default=0.1, description="How often the queue is looked at.")
     attempts: PositiveInt = Field(default=4, description="Tries of a step before the item is held.")
     retry_seconds: PositiveFloat = Field(default=1, description="Pause before the second try; doubled each time.")
@@ -96,17 +85,12 @@ class Settings(Section):
     @property
     def database_url(self) -> str:
         """The database URL with the default filled in."""
-        return self.store.url or f"sqlite:///{self.home / 'mailweir.db'}"
+        return self.store.url(self.home)
 
     @property
     def mailbox_root(self) -> Path:
         """The folder backend's directory; a relative one lies in the home folder."""
         return self.home / self.mailbox.root
-
-    @property
-    def pool_size(self) -> int:
-        """Database connections this process may hold (fence 1 of the engine)."""
-        return self.engine.pool_size or 2 * self.engine.concurrency + 10
 
 
 def home_from(option: Path | None) -> Path:
