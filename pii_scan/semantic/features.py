@@ -1,0 +1,151 @@
+"""What a whole message looks like to the last step: a few dozen numbers, each with a name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pii_scan.findings import Category, Finding
+from pii_scan.semantic import cues
+from pii_scan.semantic.segment import Unit
+from pii_scan.text import Envelope
+
+Floats = npt.NDArray[np.float64]
+
+FREEMAIL = frozenset({
+    "aol.com", "gmail.com", "hotmail.com", "yahoo.com", "yahoo.ca", "msn.com", "outlook.com", "live.com", "icloud.com",
+    "shaw.ca", "telus.net", "hotmail.ca", "sympatico.ca", "videotron.ca", "earthlink.net", "compuserve.com",
+    "mindspring.com", "bellsouth.net", "swbell.net", "att.net", "comcast.net", "mail.com", "protonmail.com", "me.com",
+    "gmx.com", "excite.com", "juno.com", "netscape.net", "prodigy.net",
+})
+"""Mailbox providers private people use: a hint of a private conversation, never evidence."""
+
+_BULK = re.compile(r"unsubscribe|to be removed|opt[ -]?out|click here|view (?:this|it) (?:e-?mail )?in your browser|"
+                   r"désabonner|cliquez ici|all rights reserved|tous droits réservés", re.IGNORECASE)
+IDS = frozenset({Category.GOVERNMENT_ID, Category.FINANCIAL_ACCOUNT, Category.CREDENTIALS, Category.DATE_OF_BIRTH,
+                 Category.IMMIGRATION})
+_FLOOR = -6.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Message:
+    """What is known of one message before the last step. Arrays run over `units` that have a token."""
+
+    units: Sequence[Unit]
+    masks: npt.NDArray[np.int64]
+    logit: Floats
+    topic: Floats
+    document: float
+    envelope: Envelope
+    rules: Sequence[Finding]
+
+
+def _top(values: Floats, n: int) -> list[float]:
+    """The n highest values, highest first, padded with the floor."""
+    best = np.sort(values)[::-1][:n].tolist()
+    return [max(v, _FLOOR) for v in best] + [_FLOOR] * (n - len(best))
+
+
+def is_bulk(message: Message) -> bool:
+    """True for list mail and for text that says it was sent to many."""
+    return message.envelope.list_mail or any(_BULK.search(u.text) for u in message.units)
+
+
+def measure(message: Message) -> dict[str, float]:
+    """All features by name. Logits are used as they are, counts as log(1 + n)."""
+    logit = np.maximum(message.logit, _FLOOR)
+    kinds = [u.kind for u in message.units]
+    body = np.array([k in ("text", "subject") for k in kinds], np.bool_)
+    outside = np.array([not u.first for u in message.units], np.bool_)
+    quoted = np.array([u.quoted for u in message.units], np.bool_)
+    words = np.array([u.text.count(" ") + 1 for u in message.units], np.float64)
+    bulk = is_bulk(message)
+    top = _top(logit, 5)
+    chance = 1.0 / (1.0 + np.exp(-logit))
+    f: dict[str, float] = {f"top{i + 1}": v for i, v in enumerate(top)}
+    f["top_mean3"] = sum(top[:3]) / 3
+    f["top_body"] = _top(logit[body], 1)[0]
+    f["top_outside"] = _top(logit[outside], 1)[0] - _FLOOR if outside.any() else 0.0
+    f["top_own"] = _top(logit[~quoted], 1)[0]
+    f["sum"] = math.log1p(float(chance.sum()))
+    f["share"] = float((chance * words).sum() / max(words.sum(), 1.0))
+    f["over_half"] = math.log1p(float((logit > 0).sum()))
+    f["mean"] = float(logit.mean()) if len(logit) else _FLOOR
+    f["document"] = message.document
+    f |= _cue_counts(message, distant=bulk)
+    f["bulk"] = float(bulk)
+    f["units"] = math.log1p(len(message.units))
+    f["words"] = math.log1p(float(words.sum()))
+    f["quoted"] = float(quoted.any())
+    f["outside"] = float(outside.any())
+    f |= _parties(message.envelope)
+    f |= _rule_levels(message.rules)
+    f["top1*bulk"] = top[0] * f["bulk"]
+    f["top1*units"] = top[0] * f["units"]
+    f["top1*document"] = top[0] * message.document
+    f["document*bulk"] = message.document * f["bulk"]
+    f["top1*strong"] = top[0] * f["strong"]
+    f["top1*private"] = top[0] * f["private_party"]
+    return f
+
+
+def _cue_counts(message: Message, *, distant: bool) -> dict[str, float]:
+    strong, weak = [0] * len(cues.GROUPS), [0] * len(cues.GROUPS)
+    shape = dict.fromkeys(("self", "third", "kin", "name", "policy", "news", "advert", "ask", "business",
+                           "phone", "home_phone"), 0)
+    any_strong = any_weak = 0
+    bits = {k: cues.BIT.get(f"person.{k}", cues.BIT.get(f"register.{k}", cues.BIT.get(f"shape.{k}", cues.NAME)))
+            for k in shape}
+    home = cues.BIT["strong.home"] | cues.BIT["weak.home"]
+    for mask in message.masks.tolist():
+        s, w = cues.told(mask, distant=distant)
+        any_strong += bool(s)
+        any_weak += bool(w)
+        for i in range(len(cues.GROUPS)):
+            strong[i] += s >> i & 1
+            weak[i] += w >> i & 1
+        for k, bit in bits.items():
+            if k != "home_phone" and mask & bit:
+                shape[k] += 1
+        if mask & cues.BIT["shape.phone"] and mask & home:
+            shape["home_phone"] += 1
+    f = {"strong": math.log1p(any_strong), "weak": math.log1p(any_weak)}
+    f |= {f"strong.{g}": math.log1p(n) for g, n in zip(cues.GROUPS, strong, strict=True)}
+    f |= {f"weak.{g}": math.log1p(n) for g, n in zip(cues.GROUPS, weak, strict=True)}
+    total = max(len(message.masks), 1)
+    f |= {f"share.{k}": n / total for k, n in shape.items()}
+    f["home_phone"] = math.log1p(shape["home_phone"])
+    return f
+
+
+def _parties(envelope: Envelope) -> dict[str, float]:
+    def private(email: str) -> bool:
+        return email.rpartition("@")[2] in FREEMAIL
+
+    sender = envelope.sender.email if envelope.sender else ""
+    others = [a.email for a in envelope.recipients]
+    return {
+        "private_party": float(private(sender) or any(map(private, others))),
+        "private_sender": float(private(sender)),
+        "many": math.log1p(len(others)),
+        "one_to_one": float(len(others) == 1),
+    }
+
+
+def _rule_levels(rules: Sequence[Finding]) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for finding in rules:
+        if not finding.exempt:
+            best[finding.category] = max(best.get(finding.category, 0.0), finding.score)
+    ids = max((v for k, v in best.items() if k in IDS), default=0.0)
+    rest = max((v for k, v in best.items() if k not in IDS), default=0.0)
+    return {"rule.id": ids, "rule.other": rest, "rule.count": math.log1p(len(best)),
+            "rule.home": best.get(Category.HOME_CONTACT, 0.0), "rule.health": best.get(Category.HEALTH, 0.0)}
+
+
+RuleFindings = Callable[[], Sequence[Finding]]
