@@ -1,0 +1,227 @@
+"""The audit: who did or read what, in a chain that shows every change.
+
+`append` writes one row in the caller's transaction, so an act and its row stand or fall together. Each
+row's digest covers the digest before it:
+
+    digest = SHA-256(seq | at | actor | action | subject | body | previous digest)      fields framed by length
+
+`verify` walks the chain from the first row and names the first that does not fit: changed, missing, put
+in, or in another order. A tail cut off is found against `audit_head`, which a trigger lets move forward
+only. Somebody who owns the database file and this source can rewrite chain and head together; against
+that helps the head kept elsewhere (`head` gives it, `verify(..., anchor=...)` compares it).
+
+A body holds ids, counts and codes: no blanks, so no sentences. That is checked, not hoped for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import select as columns
+from sqlalchemy.orm import Session
+from sqlmodel import col, select
+
+from store.columns import now
+from store.database import begin_write
+from store.errors import AuditBroken, BadAuditBody
+from store.tables import AuditEvent, AuditHead
+
+Fact = str | int | bool | None | Sequence[str] | Mapping[str, int]
+
+EVENTS: dict[str, str] = {
+    "store:database:created": "The database was made; body: schema version.",
+    "store:database:upgraded": "The schema was brought to a newer version; body: from, to.",
+    "store:key:bound": "The master key was tied to this database; subject: key id.",
+    "capture:item:registered": "A tagged item was taken on; subject: capture; body: generation.",
+    "capture:item:decided": "An item was read, scanned and decided; body: outcome, why, verdict, kinds, policy.",
+    "capture:item:linked": "An item was linked; body: activity, how it was matched, number of records.",
+    "capture:item:held": "A case was opened; body: case, reason.",
+    "capture:item:joined": "A further tracker joined an open case; body: case, trackers.",
+    "capture:item:gone": "An item had left the mailbox before it could be fetched.",
+    "capture:item:marked": "The state was shown in the mailbox, or could not be; body: shown.",
+    "capture:item:finished": "Nothing is left to do for this capture; body: outcome, attempts.",
+    "quarantine:queue:listed": "Somebody listed the queue; body: number of cases.",
+    "quarantine:case:read": "Somebody looked at a case, not at its content; subject: case.",
+    "quarantine:content:read": "Held content was decrypted for somebody; subject: case; body: kind, reason.",
+    "quarantine:case:released": "A reviewer let an item pass; subject: case; body: reason.",
+    "quarantine:case:deleted": "A reviewer confirmed a case; its content was destroyed; body: reason, blobs.",
+    "quarantine:content:destroyed": "Content that is no longer needed was destroyed; body: blobs.",
+    "notice:message:sent": "A notice was delivered; subject: notice; body: template.",
+    "notice:message:failed": "A notice could not be delivered and is tried no more; body: attempts, code.",
+    "crm:file:imported": "Organisations and contacts were imported; body: counts.",
+    "crm:records:listed": "Somebody listed CRM records; body: kind, count.",
+    "crm:record:read": "Somebody looked at a CRM record; subject: record; body: kind.",
+    "audit:chain:verified": "The chain was verified; body: rows, result.",
+    "audit:log:read": "Somebody read the audit; body: rows.",
+}
+"""Every event there is, named source:subject:action. `append` refuses any other."""
+
+_TOKEN = re.compile(r"[\w.:@+/=,#()-]{0,128}", re.ASCII)
+_ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f]{1,320}")
+_START = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The state of the chain at one moment: how many rows, and the digest of the last."""
+
+    count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What verification found. `row` is the number of the first row that does not fit.
+
+    `problem` is one of "" (all fits), "changed" (the row is not what was written), "missing" (there is a
+    gap at `row`), "order" (the row does not follow the one before), "cut" (rows after `row - 1` were
+    removed), "added" (the row is not accounted for), "anchor" (the chain was rewritten since the anchor).
+    """
+
+    rows: int
+    row: int | None = None
+    problem: Literal["", "changed", "missing", "order", "cut", "added", "anchor"] = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when every row fits."""
+        return not self.problem
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows, all fit" if self.ok else f"row {self.row}: {self.problem}"
+
+    def require(self) -> None:
+        """Raise `AuditBroken` unless every row fits."""
+        if not self.ok:
+            raise AuditBroken(str(self))
+
+
+def append(session: Session, action: str, *, actor: str, subject: str = "",
+           body: Mapping[str, Fact] | None = None) -> AuditEvent:
+    """Add one row in the caller's transaction.
+
+    `actor` is the user or service that acted, `subject` the id acted on. Raises `BadAuditBody` for an
+    action that is not in `EVENTS` and for anything that could be free text.
+    """
+    text = _checked(action, actor, subject, body or {})
+    begin_write(session)
+    head = session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update()
+                           .execution_options(populate_existing=True)).one()
+    seq, at = head.count + 1, now().isoformat(timespec="microseconds")
+    digest = _digest(seq, at, actor, action, subject, text, head.digest)
+    event = AuditEvent(seq=seq, at=at, action=action, actor=actor, subject=subject, body=text,
+                       previous=head.digest, digest=digest)
+    head.count, head.digest = seq, digest
+    session.add(event)
+    session.flush()
+    return event
+
+
+def head(session: Session) -> Anchor:
+    """The chain's present end. Write it down elsewhere, and give it to `verify` later."""
+    row = session.scalars(select(AuditHead).where(AuditHead.id == 1)).one_or_none()
+    return Anchor(row.count, row.digest) if row else Anchor(0, _START)
+
+
+def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
+    """Walk the whole chain; memory stays flat. Reads one snapshot of the database."""
+    begin_write(session)  # so that chain and head are of one moment
+    end = head(session)
+    count, previous, anchored = 0, _START, anchor is None or anchor.count == 0
+    rows = session.execute(
+        columns(col(AuditEvent.seq), col(AuditEvent.at), col(AuditEvent.actor), col(AuditEvent.action),
+                col(AuditEvent.subject), col(AuditEvent.body), col(AuditEvent.previous), col(AuditEvent.digest))
+        .order_by(col(AuditEvent.seq)).execution_options(yield_per=1000))
+    for seq, at, actor, action, subject, body, before, digest in rows:
+        if seq > count + 1:
+            return VerifyResult(count, count + 1, "missing")
+        if seq < count + 1 or count + 1 > end.count:
+            return VerifyResult(count, seq, "added")
+        if _digest(seq, at, actor, action, subject, body, before) != digest:
+            return VerifyResult(count, seq, "changed")
+        if before != previous:
+            return VerifyResult(count, seq, "order")
+        count, previous = seq, digest
+        if anchor is not None and anchor.count == seq:
+            if anchor.digest != digest:
+                return VerifyResult(count, seq, "anchor")
+            anchored = True
+    if count < end.count:
+        return VerifyResult(count, count + 1, "cut")
+    if previous != end.digest:
+        return VerifyResult(count, count, "changed")
+    if not anchored:
+        return VerifyResult(count, count + 1, "cut")
+    return VerifyResult(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One audit row for people and for `--json`."""
+
+    seq: int
+    at: datetime
+    action: str
+    actor: str
+    subject: str
+    body: dict[str, Fact]
+
+
+def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
+         subject: str = "") -> tuple[Shown, ...]:
+    """The last rows that fit, oldest first. `action` may be a beginning ("quarantine:")."""
+    query = select(AuditEvent).order_by(col(AuditEvent.seq).desc()).limit(last)
+    if action:
+        query = query.where(col(AuditEvent.action).startswith(action, autoescape=True))
+    if actor:
+        query = query.where(AuditEvent.actor == actor)
+    if subject:
+        query = query.where(AuditEvent.subject == subject)
+    rows = session.scalars(query.execution_options(populate_existing=True)).all()
+    return tuple(_shown(row) for row in reversed(rows))
+
+
+def _shown(row: AuditEvent) -> Shown:
+    return Shown(row.seq, datetime.fromisoformat(row.at).astimezone(UTC), row.action, row.actor, row.subject,
+                 json.loads(row.body))
+
+
+def _digest(seq: int, at: str, actor: str, action: str, subject: str, body: str, previous: str) -> str:
+    sha = hashlib.sha256()
+    for value in (str(seq), at, actor, action, subject, body, previous):
+        data = value.encode()
+        sha.update(len(data).to_bytes(8, "big"))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def _checked(action: str, actor: str, subject: str, body: Mapping[str, Fact]) -> str:
+    """The body as canonical JSON, once everything was looked at."""
+    if action not in EVENTS:
+        raise BadAuditBody("an action that is not in store.audit.EVENTS")
+    if not _ADDRESS.fullmatch(actor):
+        raise BadAuditBody(f"{action}: the actor is empty, too long or holds blanks")
+    for word in (subject, *body, *_words(body)):
+        if not _TOKEN.fullmatch(word):
+            raise BadAuditBody(f"{action}: a fact is not an id, a count or a code")
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _words(body: Mapping[str, Fact]) -> Iterator[str]:
+    """Every string in the body; " " (refused) for a value of a type that has no place there."""
+    for fact in body.values():
+        if isinstance(fact, str):
+            yield fact
+        elif isinstance(fact, Mapping):
+            yield from fact
+            yield from (" " for value in fact.values() if not isinstance(value, int))
+        elif isinstance(fact, (list, tuple)):
+            yield from (value if isinstance(value, str) else " " for value in fact)
+        elif fact is not None and not isinstance(fact, int):
+            yield " "

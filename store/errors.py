@@ -1,0 +1,136 @@
+"""Errors of the store.
+
+    MailweirError (pii_scan/errors.py)
+    `-- StoreError
+        |-- DatabaseMissing     there is no database where the settings say
+        |-- DatabaseLocked      another process holds the write lock for too long
+        |-- DatabaseOutdated    the schema is older or newer than this program
+        |-- DatabaseCorrupt     the file is damaged or is not a database
+        |-- DatabaseRefused     the database refuses the work (full disk, read-only, no connection)
+        |-- KeyMissing          there is no master key
+        |-- KeyUnsafe           other people may read the key file
+        |-- KeyWrong            the master key is damaged or belongs to another database
+        |-- ContentUnreadable   encrypted content does not fit its row or was changed
+        |-- ContentDestroyed    the content's key was destroyed; nobody can read it again
+        |-- NotFound            no such capture, case, notice or record
+        |-- BadState            the step does not follow from the state the item is in
+        |-- BadAuditBody        an audit event that is not in the list, or whose facts are free text
+        |-- AuditBroken         the audit chain does not verify
+        `-- ImportRefused       a CSV file cannot be imported as it stands
+"""
+
+from __future__ import annotations
+
+from pii_scan.errors import MailweirError
+
+
+class StoreError(MailweirError):
+    """The store could not do what was asked, and nothing was changed."""
+
+    code = "store-failed"
+    hint = "Run `mailweir doctor`."
+
+
+class DatabaseMissing(StoreError):
+    """There is no mailweir database where the settings say."""
+
+    code = "database-missing"
+    hint = "Run `mailweir init`, or correct `store.database` in settings.toml."
+
+
+class DatabaseLocked(StoreError):
+    """The database is busy: another process held the write lock for too long."""
+
+    code = "database-locked"
+    hint = "Wait and try again; if it lasts, look for a second program that has the file open."
+
+
+class DatabaseOutdated(StoreError):
+    """The database was made by another version of mailweir."""
+
+    code = "database-outdated"
+    hint = "Make a backup, then run `mailweir init` with the newer of the two versions; it upgrades in place."
+
+
+class DatabaseCorrupt(StoreError):
+    """The database file is damaged or is not a database."""
+
+    code = "database-corrupt"
+    hint = "Stop mailweir, keep the file, and restore the last backup."
+
+
+class DatabaseRefused(StoreError):
+    """The database refuses the work."""
+
+    code = "database-refused"
+    hint = "Check that the disk is not full, the folder is writable and the database server runs."
+
+
+class KeyMissing(StoreError):
+    """There is no master key, so held content can be neither written nor read."""
+
+    code = "key-missing"
+    hint = "Put the key file back from its backup, or set MAILWEIR_MASTER_KEY; `mailweir init` makes a first one."
+
+
+class KeyUnsafe(StoreError):
+    """Other people may read the master key file, so it is not used."""
+
+    code = "key-unsafe"
+    hint = "Take the rights away (chmod 600) and consider making a new key."
+
+
+class KeyWrong(StoreError):
+    """The master key is damaged or is not the key of this database."""
+
+    code = "key-wrong"
+    hint = "Use the key this database was made with; with any other, held content cannot be read."
+
+
+class ContentUnreadable(StoreError):
+    """Encrypted content does not fit its row or was changed, so it is not shown."""
+
+    code = "content-unreadable"
+    hint = "Restore the row from a backup and run `mailweir audit verify`; somebody may have changed the file."
+
+
+class ContentDestroyed(StoreError):
+    """The key of this content was destroyed on purpose; nobody can read it again."""
+
+    code = "content-destroyed"
+    hint = "Nothing to do: `mailweir audit show` says who destroyed it and when."
+
+
+class NotFound(StoreError):
+    """There is no such record."""
+
+    code = "not-found"
+    hint = "Check the number; `mailweir queue list` and `mailweir crm list` show what there is."
+
+
+class BadState(StoreError):
+    """This step does not follow from the state the item is in, so nothing was changed."""
+
+    code = "bad-state"
+    hint = "Look with `mailweir queue show CASE`; somebody may have decided it already."
+
+
+class BadAuditBody(StoreError):
+    """An audit event must be in the list and hold ids, counts and codes only."""
+
+    code = "audit-refused"
+    hint = "This is a fault of the program: report it with the facts in brackets."
+
+
+class AuditBroken(StoreError):
+    """The audit chain does not verify: a row was changed, added or removed."""
+
+    code = "audit-broken"
+    hint = "Stop mailweir, keep a copy of the database, and tell the privacy office which row it is."
+
+
+class ImportRefused(StoreError):
+    """The file cannot be imported as it stands, so nothing was imported."""
+
+    code = "import-refused"
+    hint = "Correct the lines named and import again; `--dry-run` checks without writing."

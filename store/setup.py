@@ -1,0 +1,57 @@
+"""First start and every start: schema, master key, and that the two belong together."""
+
+from __future__ import annotations
+
+from sqlmodel import select
+
+from store import audit
+from store.crypto import Keys
+from store.database import Database, head_version, require_current, schema_version, upgrade
+from store.errors import KeyMissing, KeyWrong
+from store.tables import Meta
+
+_VERIFIER = "key-verifier"
+_KEY_ID = "key-id"
+
+
+def prepare(db: Database, keys: Keys, *, actor: str = "mailweir") -> str:
+    """Make or upgrade the schema, tie the master key to the database, and return the schema version.
+
+    Raises `KeyWrong` before anything is written when the database belongs to another key.
+    """
+    before = schema_version(db)
+    if before:
+        _compare(db, keys, must=False)
+    upgrade(db)
+    after = head_version()
+    with db.session() as session:
+        if not before:
+            audit.append(session, "store:database:created", actor=actor, body={"version": after})
+        elif before != after:
+            audit.append(session, "store:database:upgraded", actor=actor, body={"from": before, "to": after})
+        if session.get(Meta, _VERIFIER) is None:
+            session.add(Meta(name=_VERIFIER, value=keys.verifier()))
+            session.add(Meta(name=_KEY_ID, value=keys.id))
+            audit.append(session, "store:key:bound", actor=actor, subject=keys.id)
+    _compare(db, keys, must=True)
+    return after
+
+
+def check(db: Database, keys: Keys) -> None:
+    """For every start: the schema is this program's and the master key is this database's.
+
+    Raises `DatabaseMissing`, `DatabaseOutdated`, `KeyMissing` or `KeyWrong`.
+    """
+    require_current(db)
+    _compare(db, keys, must=True)
+
+
+def _compare(db: Database, keys: Keys, *, must: bool) -> None:
+    with db.reading() as session:
+        known = {row.name: row.value for row in session.scalars(select(Meta))}
+    if _VERIFIER not in known:
+        if must:
+            raise KeyMissing("the database is not tied to a key yet; run `mailweir init`")
+        return
+    if known[_VERIFIER] != keys.verifier():
+        raise KeyWrong(f"the database was made with key {known.get(_KEY_ID, '?')}, this is key {keys.id}")
