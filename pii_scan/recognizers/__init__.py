@@ -1,0 +1,44 @@
+"""The registry of recognizers: rule name -> where its class is. Names only; nothing heavy is imported.
+
+A new recognizer is one file and one line here, plus its name in the packs that use it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pii_scan.recognizers.base import Recognizer
+    from pii_scan.settings import ScanSettings
+
+REGISTRY: dict[str, str] = {
+    "ca_sin": "pii_scan.recognizers.ca_sin:CaSinRecognizer",
+    "bc_phn": "pii_scan.recognizers.bc_phn:BcPhnRecognizer",
+    "bc_pen": "pii_scan.recognizers.bc_pen:BcPenRecognizer",
+    "us_ssn": "pii_scan.recognizers.us_ssn:UsSsnRecognizer",
+    "bc_driver_licence": "pii_scan.recognizers.bc_driver_licence:BcDriverLicenceRecognizer",
+    "passport": "pii_scan.recognizers.passport:PassportRecognizer",
+    "mistyped_id": "pii_scan.recognizers.mistyped_id:MistypedIdRecognizer",
+    "student_number": "pii_scan.recognizers.student_number:StudentNumberRecognizer",
+    "payment_card": "pii_scan.recognizers.payment_card:PaymentCardRecognizer",
+    "iban": "pii_scan.recognizers.iban:IbanRecognizer",
+    "ca_bank_account": "pii_scan.recognizers.bank_account:BankAccountRecognizer",
+    "date_of_birth": "pii_scan.recognizers.date_of_birth:DateOfBirthRecognizer",
+    "home_phone": "pii_scan.recognizers.home_phone:HomePhoneRecognizer",
+    "home_address": "pii_scan.recognizers.home_address:HomeAddressRecognizer",
+    "private_mail": "pii_scan.recognizers.private_mail:PrivateMailRecognizer",
+    "credentials": "pii_scan.recognizers.credentials:CredentialsRecognizer",
+    "health": "pii_scan.recognizers.health:HealthRecognizer",
+    "criminal_record": "pii_scan.recognizers.criminal_record:CriminalRecordRecognizer",
+    "immigration": "pii_scan.recognizers.immigration:ImmigrationRecognizer",
+    "uk_nhs": "pii_scan.recognizers.uk_nhs:UkNhsRecognizer",
+    "uk_nino": "pii_scan.recognizers.uk_nino:UkNinoRecognizer",
+}
+
+
+def load(name: str, settings: ScanSettings) -> Recognizer:
+    """Make the recognizer registered as `name`. Imports Presidio."""
+    module, _, attribute = REGISTRY[name].partition(":")
+    made: type[Recognizer] = getattr(import_module(module), attribute)
+    return made.from_settings(settings)

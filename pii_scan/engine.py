@@ -1,0 +1,234 @@
+"""The scanner: an extraction in, findings and a decision out.
+
+Presidio is the frame (AnalyzerEngine, registry, RecognizerResult) with an empty registry plus the
+recognizers the policy pack names. Its NLP step is ours and only indexes the text; the language model is
+loaded the first time a name decides. Tables, business contact and the semantic stage are separate steps.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pii_scan import policy
+from pii_scan.business import KnownContacts, exempt
+from pii_scan.findings import Category, Decision, Finding, Report
+from pii_scan.policy import Pack, load_pack
+from pii_scan.settings import ScanSettings
+from pii_scan.tables import TableReport, pasted_tables, read_table
+from pii_scan.text import Block, Extraction, Label, Table, Unread
+
+if TYPE_CHECKING:
+    from presidio_analyzer import AnalyzerEngine, RecognizerResult
+
+CHUNK = 400_000
+"""Characters handed to Presidio at once; longer blocks go alone."""
+
+_WALL = "\n\x1e\n"
+_NAME_AT = re.compile(r"person:name@(\d+)-(\d+)")
+
+
+class Semantic(Protocol):
+    """What the semantic stage offers (`pii_scan.semantic.SemanticStage`)."""
+
+    def score(self, extraction: Extraction, rule_findings: Sequence[Finding]) -> Any:
+        """Return an object with `probability` (0 to 1) and `findings`."""
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Blocks joined for one pass, with the place of each in the joined text."""
+
+    texts: list[str]
+    starts: list[int]
+    owners: list[tuple[int, int]]
+    size: int = 0
+
+
+class Scanner:
+    """Finds personal information and decides what it means for an item. Build once, use for every item.
+
+    Raises `BadPack` when the policy pack cannot be used and `ModelMissing` when the language model is not
+    installed or not the pinned one; then nothing may be linked.
+    """
+
+    def __init__(self, settings: ScanSettings | None = None, pack: Pack | None = None, *,
+                 semantic: Semantic | None = None) -> None:
+        self.settings = settings or ScanSettings()
+        base = pack or load_pack(self.settings.pack)
+        self.pack = base.with_thresholds(block=self.settings.block_at, review=self.settings.review_at)
+        self._names = _name_finder() if self.settings.names else None
+        self._analyzer, self._categories = _analyzer(self.pack, self.settings)
+        self._semantic = semantic if semantic is not None else _semantic_stage(self.settings)
+
+    def scan(self, extraction: Extraction) -> Report:
+        """Return everything found. The findings hold places, offsets and codes, never text."""
+        findings = list(self._rules(extraction))
+        persons = minors = 0
+        for found, table in _tables(extraction):
+            findings.extend(found)
+            persons += table.persons
+            minors += table.minors
+        findings = _best(findings)
+        known = KnownContacts.of(extraction.envelope, self.settings.own_domains, self.settings.contacts)
+        kept = exempt(findings, extraction, known)
+        doubt = 0.0
+        if self._semantic is not None:
+            judged = self._semantic.score(extraction, kept)
+            doubt = float(judged.probability)
+            kept += tuple(judged.findings)
+        return Report(kept, doubt=doubt, persons=persons, minors=minors)
+
+    def scan_many(self, extractions: Iterable[Extraction]) -> Iterator[Report]:
+        """Scan one after the other; for rescans. Order is kept."""
+        return map(self.scan, extractions)
+
+    def decide(self, report: Report, extraction: Extraction) -> Decision:
+        """Return what the policy pack makes of the findings and of what was not read."""
+        unread = extraction.unread if extraction.parts else (Unread("item", "no_text"),)
+        return policy.decide(report, unread, self.pack)
+
+    def _rules(self, extraction: Extraction) -> Iterator[Finding]:
+        for chunk in _chunks(extraction):
+            text = _WALL.join(chunk.texts)
+            results = self._analyzer.analyze(text, language="en")
+            for result, score, why in self._named(results, text):
+                i = bisect_right(chunk.starts, result.start) - 1
+                part, block = chunk.owners[i]
+                yield _finding(extraction, part, block, self._categories[result.entity_type], result.entity_type,
+                               result.start - chunk.starts[i], result.end - chunk.starts[i], score, why)
+
+    def _named(self, results: Sequence[RecognizerResult],
+               text: str) -> Iterator[tuple[RecognizerResult, float, tuple[str, ...]]]:
+        """Ask the language model about results that rest on a capitalised name alone."""
+        open_questions: list[tuple[RecognizerResult, int, int]] = []
+        for result in results:
+            why: tuple[str, ...] = tuple(result.recognition_metadata["why"])
+            place = next((m for code in why if (m := _NAME_AT.fullmatch(code))), None)
+            if place is None:
+                yield result, result.score, why
+            else:
+                open_questions.append((result, int(place[1]), int(place[2])))
+        if not open_questions:
+            return
+        spans = [(max(0, a - 80), min(len(text), b + 80)) for _, a, b in open_questions]
+        people = self._names.persons([text[a:b].replace("\n", " ") for a, b in spans]) if self._names else None
+        for n, (result, a, b) in enumerate(open_questions):
+            sure = people is not None and any(s < b - spans[n][0] and e > a - spans[n][0] for s, e in people[n])
+            why = tuple("person:name" if c.startswith("person:name@") else c for c in result.recognition_metadata["why"])
+            if sure:
+                yield result, result.score, (*why, "name-model")
+            else:
+                yield result, min(result.score, 0.45 if people is not None else 0.6), (*why, "name-unconfirmed")
+
+
+def _chunks(extraction: Extraction) -> Iterator[_Chunk]:
+    """Blocks and tables of the item as texts of about CHUNK characters."""
+    chunk = _Chunk([], [], [])
+    for p, part in enumerate(extraction.parts):
+        for b, block in enumerate(part.blocks):
+            text = block.text if isinstance(block, Block) else "\n".join(block.lines())
+            if chunk.texts and chunk.size + len(text) > CHUNK:
+                yield chunk
+                chunk = _Chunk([], [], [])
+            chunk.starts.append(chunk.size)
+            chunk.texts.append(text)
+            chunk.owners.append((p, b))
+            chunk.size += len(text) + len(_WALL)
+    if chunk.texts:
+        yield chunk
+
+
+def _finding(extraction: Extraction, part: int, block: int, category: Category, rule: str, start: int, end: int,
+             score: float, why: tuple[str, ...], count: int = 1) -> Finding:
+    """A finding with its place; offsets inside a Table become row and column."""
+    content = extraction.parts[part].blocks[block]
+    if isinstance(content, Table):
+        start, end = _cell(content, start)
+    return Finding(category, rule, _place(extraction, part, block), part, block, start, end, round(score, 4), count, why)
+
+
+def _cell(table: Table, offset: int) -> tuple[int, int]:
+    """Row and column (from 0) of an offset in the table's lines."""
+    at = 0
+    for r, row in enumerate(table.rows):
+        length = sum(map(len, row)) + max(0, len(row) - 1)
+        if offset <= at + length:
+            for c, cell in enumerate(row):
+                if offset <= at + len(cell):
+                    return r, c
+                at += len(cell) + 1
+        at += length + 1
+    return 0, 0
+
+
+def _place(extraction: Extraction, part: int, block: int) -> str:
+    where = extraction.parts[part].blocks[block].where
+    return f"{extraction.parts[part].place}, {where}" if where else extraction.parts[part].place
+
+
+def _tables(extraction: Extraction) -> Iterator[tuple[list[Finding], TableReport]]:
+    """Column findings of every table, and of runs of table-like lines in plain text."""
+    for p, part in enumerate(extraction.parts):
+        for b, block in enumerate(part.blocks):
+            place = _place(extraction, p, b)
+            if isinstance(block, Table):
+                report = read_table(block.rows)
+                if report.columns:
+                    yield [Finding(c.kind.category or Category.HOME_CONTACT, f"roster_{c.kind.name}", place, p, b, c.row,
+                                   c.column, c.score, c.count, c.why) for c in report.columns], report
+            elif block.label in (Label.TEXT, Label.NOTE, Label.HIDDEN):
+                for pasted in pasted_tables(block.text):
+                    report = read_table(pasted.rows)
+                    if report.columns:
+                        yield [Finding(c.kind.category or Category.HOME_CONTACT, f"roster_{c.kind.name}", place, p, b,
+                                       pasted.start, pasted.end, c.score, c.count, (*c.why, "pasted"))
+                               for c in report.columns], report
+
+
+def _best(findings: list[Finding]) -> list[Finding]:
+    """Drop a finding that a stronger one of the same category overlaps in the same block of text."""
+    kept: list[Finding] = []
+    last: dict[tuple[int, int, str], Finding] = {}
+    for f in sorted(findings, key=lambda f: (f.part, f.block, f.start, -f.score)):
+        key = (f.part, f.block, f.category)
+        before = last.get(key)
+        if before and not f.rule.startswith("roster") and not before.rule.startswith("roster") and f.start < before.end:
+            if f.score > before.score:
+                kept[kept.index(before)] = last[key] = replace(f)
+            continue
+        kept.append(f)
+        last[key] = f
+    return kept
+
+
+def _analyzer(pack: Pack, settings: ScanSettings) -> tuple[AnalyzerEngine, dict[str, Category]]:
+    """Presidio's engine with an empty registry plus the pack's recognizers, and the category of each."""
+    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+
+    from pii_scan.recognizers import load
+    from pii_scan.recognizers.base import OwnContext, Recognizer, WindowEngine
+
+    recognizers: list[Recognizer] = [load(name, settings) for name in pack.recognizers]
+    anchors = frozenset().union(*(r.words() for r in recognizers))
+    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=["en"])
+    engine = AnalyzerEngine(registry=registry, nlp_engine=WindowEngine(anchors), supported_languages=["en"],
+                            context_aware_enhancer=OwnContext(), log_decision_process=False)
+    return engine, {r.kind: r.category for r in recognizers}
+
+
+def _name_finder() -> Any:
+    from pii_scan.recognizers.names import NameFinder, check_model
+
+    return NameFinder(check_model())
+
+
+def _semantic_stage(settings: ScanSettings) -> Semantic | None:
+    """The semantic stage with the operator's weights or those that ship."""
+    from pii_scan.semantic import SemanticStage
+
+    make: Callable[..., Semantic] = SemanticStage
+    return make(settings.semantic_model)

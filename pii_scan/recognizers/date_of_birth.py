@@ -1,0 +1,64 @@
+"""Birth dates by their context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pii_scan.findings import Category
+from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
+from pii_scan.dates import DATE, MONTH_DAY, birth_year
+
+_PERSON = re.compile(r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?$")
+
+
+class DateOfBirthRecognizer(Recognizer):
+    """Find a date with a birth word beside it, and a birthday with its day or age.
+
+    Strong words ("date of birth", "DOB", "born", "né(e) le") reach 60 characters forward over text and line
+    breaks, the date must be real and no older than 115 years: score 0.95. The form of a blank field, a date
+    without a birth word, and "born" with a year only are left alone.
+
+    Source: gov.bc.ca, "Personal Information" (age, date of birth); the words are ours.
+    """
+
+    kind = "date_of_birth"
+    category = Category.DATE_OF_BIRTH
+    citation = "category.date_of_birth"
+    strong = Phrases("date of birth", "birth date", "birthdate", "dob", "born", "born on", "birthday", "bday", "b-day", "d/b",
+                     "date de naissance", "naissance", "ddn", "nee le", "ne le", "nee", "ne", "birthdays", "bdate",
+                     "birth", "anniversaire")
+
+    def words(self) -> frozenset[str]:
+        return self.strong.words
+
+    def hits(self, doc: IndexedText) -> Iterator[Hit]:
+        seen: set[int] = set()
+        for start, end, name in self.strong.find(doc):
+            reach = 60 if name in _LABELS else 28
+            hi = doc.around(start, end, reach)[1]
+            m = DATE.search(doc.low, end, min(len(doc.low), hi + 18))
+            if m and m.start() <= hi and m.start() not in seen and birth_year(m) is not None:
+                between = doc.low[end:m.start()]
+                if not re.search(r"\b(?:form|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
+                    seen.add(m.start())
+                    yield Hit(m.start(), m.end(), 0.95, (f"context:{name}",))
+                    continue
+            if name in ("birthday", "bday") and _PERSON.search(doc.low, max(0, start - 40), start):
+                near = MONTH_DAY.search(doc.low, end, doc.around(start, end, 30)[1])
+                if near and near.start() not in seen:
+                    seen.add(near.start())
+                    yield Hit(start, near.end(), 0.6, (f"context:{name}", "day-without-year"))
+        for start, end, name in self.strong.find(doc):
+            if name not in _LABELS:
+                continue
+            lo = doc.around(start, end, 24)[0]
+            dates = list(DATE.finditer(doc.low, lo, start))
+            if dates and dates[-1].start() not in seen and birth_year(dates[-1]) is not None:
+                between = doc.low[dates[-1].end():start]
+                if len(between) <= 6 and "\n" not in between:
+                    seen.add(dates[-1].start())
+                    yield Hit(dates[-1].start(), dates[-1].end(), 0.9, (f"context:{name}",))
+
+
+_LABELS = frozenset({"date-of-birth", "birth-date", "birthdate", "dob", "d/b", "bdate", "date-de-naissance", "ddn", "naissance"})

@@ -1,0 +1,91 @@
+"""Facts in plain sentences: a predicate tied to a person in one sentence.
+
+A subclass names its rare words (anchors) and patterns. For each sentence with an anchor the patterns are
+tried on that sentence only, at most 240 characters either side, so the time per anchor is bounded. These
+patterns are few and sure of themselves; the wide net is the semantic stage.
+
+Patterns run on plain text with its case kept: `{who}` is a pronoun, a relative or a capitalised name,
+`{whose}` a possessive. A match resting on a name only carries the code "person:name"; the scanner asks
+the language model before it counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
+
+KIN = ("wife|husband|spouse|partner|fiancee?|girlfriend|boyfriend|ex|mother|father|mom|mum|dad|mommy|daddy|parents?|son|sons|daughter|daughters|"
+       "child|children|kid|kids|baby|boy|girl|brother|sister|sibling|twins?|grandson|granddaughter|grandmother|grandfather|grandma|"
+       "grandpa|grandparents|uncle|aunt|nephew|niece|cousin|in-laws?|mother-in-law|father-in-law|brother-in-law|sister-in-law|"
+       "stepson|stepdaughter|stepfather|stepmother|godson|family")
+KIN_FR = ("femme|mari|epouse|epoux|conjointe?|mere|pere|fils|fille|filles|enfants?|bebe|frere|soeur|grand-mere|grand-pere|oncle|"
+          "tante|neveu|niece|cousine?|ex|copine|copain|blonde|chum|belle-mere|beau-pere")
+
+_NOT_NAMES = (
+    "The|This|That|These|Those|If|When|While|Where|What|Who|Why|How|Which|Your|You|Our|We|My|His|Her|Its|It|They|Their|All|Any|"
+    "Anyone|Everyone|Some|Someone|No|None|Not|Each|Every|Both|Either|And|But|Or|So|As|At|In|On|Of|For|From|To|By|With|Please|Thanks|Thank|"
+    "Dear|Hi|Hello|Hey|Regards|Sincerely|Yes|Also|After|Before|Because|Since|Until|Once|Then|There|Here|Now|Today|Tomorrow|Yesterday|Just|Re|Fw|Fwd|"
+    "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|May|June|July|August|September|October|November|December|"
+    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Employees?|Staff|Students?|Company|Department|Office|Policy|Section|Act|Canada|British|Columbia|"
+    "United|States|Houston|Texas|California|American|Enron|America|University|Institute|College|School|Hospital|Health|Center|Centre|Research|"
+    "Study|Studies|Women|Men|People|Patients?|Workers?|Individuals?|Participants?|Candidates?|Applicants?|Recruits?|Members?|Persons?|Customers?|Clients?|"
+    "Medical|Dental|Human|Resources|Group|Team|Board|Government|Ministry|Province|Police|Court|State|Federal|National|Free|New|Subject|Message|Original|"
+    "Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|Votre|Merci|Bonjour|Pour|Avec|Dans|Sans|Tout|Toute|Toutes|Tous")
+
+NAME = (rf"\b(?!(?:{_NOT_NAMES})\b)(?:(?:Mr|Mrs|Ms|Mme|Mlle|M|Dr|Cst|Const|Constable|Sgt|Cpl|Recruit|Cadet|Officer|Agent|Agente|Elder)\.? )?"
+        r"[A-Z][a-z]{1,19}(?:[ -](?:(?:de|van|von|der|Mc|O')[ ]?)?[A-Z][a-z']{1,19}){0,2}\b")
+
+_WHO_SURE = (rf"(?i:\b(?:i|he|she|je|j'|elle|il)\b(?:'(?:m|s|ve|d|ll)\b)?|\b(?:my|his|her|our|your|[a-z]{{2,15}}'s)[ ]+(?:[a-z-]{{2,12}}[ ]+){{0,2}}(?:{KIN})\b(?:'s\b)?"
+             rf"|\b(?:mon|ma|mes|son|sa|ses|ton|ta|votre)[ ](?:{KIN_FR})\b)")
+_WHOSE_SURE = (rf"(?i:\b(?:my|his|her|mon|ma|mes)\b|\b(?:my|his|her|our|your)[ ]+(?:{KIN})'s\b)")
+
+_POLICY = re.compile(
+    r"\b(?:policy|policies|policyholders?|coverage|covered|benefits? (?:plan|package|summary)|eligib\w+|if (?:an?|any|the|you|your) \w+|any (?:employee|student|person|applicant|participant|individual)|"
+    r"an? (?:employee|student|person|applicant|participant|individual|patient|candidate|worker)|employees who|students who|those who|anyone who|applicants (?:who|must)|"
+    r"must (?:provide|submit|have|report|complete|bring)|is required to|are required to|researchers?|according to|studies|study (?:found|shows?)|scenario|simulat\w+|role-?play|"
+    r"politique|quiconque|toute personne|tout employe|tout candidat|scenario|exercice)\b")
+
+
+def compile_cue(pattern: str) -> re.Pattern[str]:
+    """Compile a cue: blanks match any white space or quote mark, `{who}`, `{whose}`, `{name}` are filled in.
+
+    Groups named `name` mark a match that rests on a capitalised name.
+    """
+    blank = r"(?:[ \t]{1,3}|[ \t]{0,3}\r?\n[ \t>|]{0,8})"
+    text = (pattern.replace("{who}", rf"(?:{_WHO_SURE}|(?P<name>{NAME}))")
+            .replace("{whose}", rf"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"))
+    text = text.replace("[ ]+", " ").replace("[ ]", " ").replace("[ -]", "(?: |-)")
+    return re.compile(text.replace(" ", blank))
+
+
+class WordingRecognizer(Recognizer):
+    """Base of the recognizers of wording. `cues` are (score, code, pattern); `never` cancels a sentence."""
+
+    cues: ClassVar[tuple[tuple[float, str, re.Pattern[str]], ...]]
+    never: ClassVar[re.Pattern[str] | None] = None
+
+    def hits(self, doc: IndexedText) -> Iterator[Hit]:
+        done = -1
+        for place in doc.spots(self.anchors):
+            if place < done:
+                continue
+            lo, hi = doc.sentence(place, place)
+            lo = max(lo, done)
+            for score, code, pattern in self.cues:
+                m = pattern.search(doc.plain, lo, hi)
+                if m is None:
+                    continue
+                if _POLICY.search(doc.low, lo, hi) or (self.never and self.never.search(doc.low, lo, hi)):
+                    break
+                groups = m.groupdict()
+                named = groups.get("name") or groups.get("owner")
+                who = ("person:name",) if named else ("person",)
+                if named:
+                    span = m.span("name" if groups.get("name") else "owner")
+                    who = (f"person:name@{span[0]}-{span[1]}",)
+                yield Hit(m.start(), m.end(), score, (f"wording:{code}", *who))
+                break
+            done = hi

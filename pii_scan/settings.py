@@ -1,0 +1,31 @@
+"""The `[scan]` section of settings.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+STUDENT_NUMBER = r"\d{8}|[A-Za-z]\d{7,8}"
+"""Eight digits, or a letter and seven or eight digits."""
+
+
+class ScanSettings(BaseModel):
+    """How mail is scanned. Everything has a default; unknown keys are errors.
+
+    Thresholds left out are those of the policy pack. `contacts` are known business addresses, domains
+    ("@example.org") or telephone numbers (digits) besides the parties of a mail.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    pack: str = "bc_foippa"
+    own_domains: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    student_number_pattern: str = STUDENT_NUMBER
+    block_at: float | None = Field(default=None, gt=0, le=1)
+    review_at: float | None = Field(default=None, gt=0, le=1)
+    semantic_model: Path | None = None
+    names: bool = True
+    forms: Path | None = None
+    lists: Path | None = None
