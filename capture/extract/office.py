@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from capture.extract import macros
 from capture.extract.officeflow import Properties, Relationships, TextFlow
@@ -20,6 +20,9 @@ _NO_CONTENT = re.compile(
     r"(^|/)(thumbnail\.[^/]*|printersettings\d*\.bin|vbaprojectsignature[^/]*\.bin|[^/]*\.(odttf|fntdata|ttf)"
     r"|\[trash\]/.*|[^/]*\.psmdcp|_xmlsignatures/.*)$", re.IGNORECASE)
 _XML = (".xml", ".vml", ".rels")
+_REPEATS = re.compile(r"(slideMasters|slideLayouts|notesMasters|handoutMasters|diagrams)/")
+_UNCLOSED_BREAK = re.compile(rb"<br\s*>")
+"""Office itself writes HTML's unclosed <br> into the drawings of old comments."""
 
 _FLOW = frozenset({
     "document", "glossaryDocument", "hdr", "ftr", "footnotes", "endnotes", "comments", "sld", "notes",
@@ -53,8 +56,9 @@ def read_office(data: bytes, sink: Sink) -> None:
     package = Package(data, sink)
     relations = RelationMap(package, sink)
     order = _slide_order(relations)
+    seen: set[str] = set()
     for name in sorted(package.names, key=lambda name: _rank(name, order)):
-        read_part(package, name, sink, place_of(name, order))
+        read_part(package, name, sink, place_of(name, order), seen)
     relations.give_links(sink)
     embed_members(package, sink, package.names)
 
@@ -110,15 +114,16 @@ class tolerate:  # noqa: N801  (reads as a statement)
         return True
 
 
-def read_part(package: Package, name: str, sink: Sink, where: str) -> None:
-    """Read one XML part; what is no XML is left to `embed_members`."""
+def read_part(package: Package, name: str, sink: Sink, where: str, seen: set[str]) -> None:
+    """Read one XML part; what is no XML is left to `embed_members`. `seen`: lines of earlier layouts."""
     if not name.casefold().endswith(_XML) or name.endswith(".rels") or name == "[Content_Types].xml":
         return
+    walker = _ByRoot(sink, where, seen if _REPEATS.search(name) else None)
     with tolerate(sink):
         if name.casefold().endswith(".vml"):
-            _walk_vml(package.read(name), lambda: _ByRoot(sink, where))
+            walk([_UNCLOSED_BREAK.sub(b"<br/>", package.read(name))], walker)
         else:
-            walk(package.chunks(name), _ByRoot(sink, where))
+            walk(package.chunks(name), walker)
 
 
 def embed_members(package: Package, sink: Sink, names: Iterable[str]) -> None:
@@ -144,10 +149,11 @@ def embed_members(package: Package, sink: Sink, names: Iterable[str]) -> None:
 class _ByRoot(Walker):
     """Chooses the walker of a part by its root element."""
 
-    def __init__(self, sink: Sink, where: str) -> None:
+    def __init__(self, sink: Sink, where: str, seen: set[str] | None) -> None:
         super().__init__(sink.limits.xml_depth)
         self._sink = sink
         self._where = where
+        self._seen = seen
         self._inner: Walker | None = None
         self._started = False
 
@@ -155,7 +161,7 @@ class _ByRoot(Walker):
         if not self._started:
             self._started = True
             if name in _FLOW:
-                self._inner = TextFlow(self._sink, self._where)
+                self._inner = TextFlow(self._sink, self._where, seen=self._seen)
             elif name not in _NO_TEXT:
                 self._inner = Properties(self._sink, self._where or "properties")
         if self._inner:
@@ -172,11 +178,6 @@ class _ByRoot(Walker):
     def finish(self) -> None:
         if self._inner:
             self._inner.finish()
-
-
-def _walk_vml(data: bytes, make: Callable[[], Walker]) -> None:
-    """Drawings of old comments; Office itself writes HTML's unclosed <br> into them."""
-    walk([re.sub(rb"<br\s*>", b"<br/>", data)], make())
 
 
 def place_of(name: str, order: Mapping[str, int] | None = None) -> str:

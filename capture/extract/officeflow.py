@@ -28,7 +28,7 @@ LABELS = {
 
 _LEAVES = frozenset({"t", "delText", "v", "pt", "text", "author", "oddHeader", "oddFooter", "evenHeader",
                      "evenFooter", "firstHeader", "firstFooter", "div", "font", "span", "b", "i", "u", "ph"})
-_PARAGRAPHS = frozenset({"p", "si", "is", "text", "pt", "author", "div", "threadedComment"})
+_PARAGRAPHS = frozenset({"p", "si", "is", "text", "author", "div", "threadedComment"})
 _SERIES = frozenset({"strCache", "numCache", "strLit", "numLit", "lvl", "multiLvlStrCache"})
 _NOTES = {"footnote": "footnote", "endnote": "endnote", "comment": "comment", "cm": "comment",
           "threadedComment": "comment"}
@@ -64,11 +64,16 @@ class _TableBuilder:
 
 
 class TextFlow(Walker):
-    """Collects the text of a part into the sink. `where` is the place of the part ("slide 3")."""
+    """Collects the text of a part into the sink. `where` is the place of the part ("slide 3").
 
-    def __init__(self, sink: Sink, where: str = "", label: Label | None = None) -> None:
+    Lines in `seen` are not given again, and new ones are added: layouts repeat their master word by word.
+    """
+
+    def __init__(self, sink: Sink, where: str = "", label: Label | None = None,
+                 seen: set[str] | None = None) -> None:
         super().__init__(sink.limits.xml_depth)
         self._sink = sink
+        self._seen = seen
         self._base = where
         self._where = where
         self._given = label
@@ -129,7 +134,7 @@ class TextFlow(Walker):
             self._end_paragraph()
         elif name in ("del", "moveFrom"):
             self._deleted -= 1
-        elif name == "v":
+        elif name == "v" or (name == "pt" and scope.full and scope.full[-1] != "\t"):
             self._add("\t")
         elif name in _SERIES:
             self._end_paragraph()
@@ -211,7 +216,7 @@ class TextFlow(Walker):
             self._add(attribute(attributes, "string"))
         elif name in _VALUES:
             parts = [attribute(attributes, key) for key in ("name", "displayText", "val", "value")]
-            self._beside(": ".join(dict.fromkeys(part for part in parts if part)), Label.PROPERTY)
+            self._beside(": ".join(dict.fromkeys(part for part in parts if len(part) > 1)), Label.PROPERTY)
         elif name in ("person", "cmAuthor", "ins", "del", "moveFrom", "moveTo"):
             keys = ("displayName", "name", "author", "userId")
             self._beside(" ".join(filter(None, (attribute(attributes, key) for key in keys))), Label.PROPERTY)
@@ -263,8 +268,10 @@ class TextFlow(Walker):
                 self._scopes[-2].boxes.append(line)
             return
         self._paragraph += 1
-        if not has_ink(line):
+        if not has_ink(line) or (self._seen is not None and line in self._seen):
             return
+        if self._seen is not None:
+            self._seen.add(line)
         if not self._lines:
             self._first = self._paragraph
         self._lines.append(line)
