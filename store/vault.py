@@ -1,4 +1,8 @@
-"""First start and every start: schema, master key, and that the two belong together."""
+"""First start and every start: schema, master key, and that the two belong together.
+
+    prepare(db, keys)     `mailweir init`: make or upgrade the schema, tie the key to the database
+    check(db, keys)       every start: right schema, right key
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ def prepare(db: Database, keys: Keys, *, actor: str = "mailweir") -> str:
             session.add(Meta(name=_VERIFIER, value=keys.verifier()))
             session.add(Meta(name=_KEY_ID, value=keys.id))
             audit.append(session, "store:key:bound", actor=actor, subject=keys.id)
-    _compare(db, keys, must=True)
+    check_key(db, keys)
     return after
 
 
@@ -43,6 +47,11 @@ def check(db: Database, keys: Keys) -> None:
     Raises `DatabaseMissing`, `DatabaseOutdated`, `KeyMissing` or `KeyWrong`.
     """
     require_current(db)
+    check_key(db, keys)
+
+
+def check_key(db: Database, keys: Keys) -> None:
+    """Raise `KeyWrong` when the database was made with another master key, `KeyMissing` with none."""
     _compare(db, keys, must=True)
 
 

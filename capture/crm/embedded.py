@@ -1,0 +1,118 @@
+"""The CRM in our own tables: organisations, contacts, activities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32
+
+from capture.errors import TryLater
+from capture.matching import Directory, domain_of, match, outside_parties
+from capture.ports import Crm, Linked, MailItem
+from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
+from store import crm_records
+from store.crm_records import NewActivity, NewAttachment
+from store.database import Database
+from store.errors import DatabaseLocked
+
+_BODY_LABELS = frozenset({Label.TEXT, Label.SIGNATURE, Label.DISCLAIMER})
+_ATTACHED = ("attachment", "member", "embedded", "header")
+
+
+class EmbeddedCrm:
+    """Writes one activity per item, in a transaction of its own.
+
+    `own_domains` are the mail domains of the installation: people there are not matched.
+    """
+
+    def __init__(self, database: Database, own_domains: Collection[str] = ()) -> None:
+        self._database = database
+        self._own = frozenset(domain.strip().casefold() for domain in own_domains)
+
+    def link(self, item_key: str, tracker: str, item: MailItem, envelope: Envelope,
+             extraction: Extraction) -> Linked:
+        """Write one activity for the item (or add the tracker to it) and link it to its records.
+
+        Raises `TryLater` while the database is busy.
+        """
+        try:
+            with self._database.session() as session:
+                outside = outside_parties(envelope.parties(), self._own)
+                directory = Directory(
+                    crm_records.contacts_by_address(session, outside),
+                    crm_records.organisations_by_domain(session, {domain_of(email) for email in outside}))
+                found = match(envelope.parties(), directory, self._own)
+                activity, made = crm_records.upsert_activity(session, NewActivity(
+                    item_key=item_key, subject=envelope.subject, body=body_text(extraction),
+                    message_id=envelope.message_id, sent=_moment(envelope.sent),
+                    participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
+                    links=tuple((link.record, link.record_id, link.how) for link in found.links),
+                    attachments=tuple(attachments(item.raw))), tracker)
+                records = len(found.links) if made else crm_records.links_of(session, activity.id)
+                return Linked(activity.id, activity.matched, records)
+        except DatabaseLocked as exc:
+            raise TryLater("the database is busy") from exc
+
+
+def body_text(extraction: Extraction) -> str:
+    """The text of the mail itself: no headers, no attachments, no text that a reader of the mail does not see."""
+    bodies = [part for part in extraction.parts if part.place.startswith("body")]
+    bodies = bodies or [part for part in extraction.parts if not part.place.startswith(_ATTACHED)]
+    return "\n".join(text for part in bodies if (text := _visible(part))).strip()
+
+
+def attachments(raw: bytes) -> Iterator[NewAttachment]:
+    """The attached files of a mail, numbered from 1. An attached mail is one file."""
+    number = 0
+    for part in _leaves(message_from_bytes(raw, policy=compat32)):
+        name, attached = part.get_filename() or "", part.get_content_disposition() == "attachment"
+        mail_inside = part.get_content_type() == "message/rfc822"
+        if not (name or attached or mail_inside) and part.get_content_maintype() == "text":
+            continue
+        if mail_inside and part.is_multipart():
+            content = b"\n".join(inner.as_bytes() for inner in part.get_payload() if isinstance(inner, Message))
+        else:
+            payload = part.get_payload(decode=True)
+            content = payload if isinstance(payload, bytes) else b""
+        number += 1
+        yield NewAttachment(number, name, part.get_content_type()[:255], content)
+
+
+def _leaves(message: Message) -> Iterator[Message]:
+    """The parts that hold content, in order, not going into attached mails."""
+    if message.is_multipart() and message.get_content_maintype() == "multipart":
+        for part in message.get_payload():
+            if isinstance(part, Message):
+                yield from _leaves(part)
+    else:
+        yield message
+
+
+def _visible(part: Part) -> str:
+    kept = [b.text if isinstance(b, Block) else "\n".join(b.lines())
+            for b in part.blocks if b.label in _BODY_LABELS]
+    return "\n".join(kept).strip()
+
+
+def _participants(envelope: Envelope) -> Iterator[dict[str, str]]:
+    def entry(role: str, who: Address) -> dict[str, str]:
+        return {"role": role, "name": who.name, "email": who.email}
+
+    if envelope.sender:
+        yield entry("from", envelope.sender)
+    for who in envelope.recipients:
+        yield entry("to", who)
+
+
+def _moment(sent: str) -> datetime | None:
+    """UTC ISO 8601, or None for a mail without a usable date."""
+    try:
+        moment = datetime.fromisoformat(sent)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+_: type[Crm] = EmbeddedCrm

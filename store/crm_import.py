@@ -1,0 +1,267 @@
+"""Organisations and contacts from a CSV file.
+
+    with db.session() as session:
+        counts = import_csv(session, text, actor="anna", dry_run=False)
+
+One line is an organisation, a contact, or a contact with the organisation it belongs to. The whole file
+is checked first; if a line is wrong, `ImportRefused` names the lines and nothing is written. Importing the
+same file again changes nothing.
+
+Same organisation: the same name, case and blanks aside. Same contact: the same e-mail address and the same
+first and last name. One address under several names (info@...) gives several contacts; mail to it is then
+not matched by itself, and the count "shared addresses" says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+from sqlmodel import select
+
+from store import audit
+from store.columns import now
+from store.crm_tables import Contact, Organisation, OrganisationDomain
+from store.database import begin_write
+from store.errors import ImportRefused
+
+MAX_LINES = 200_000
+MAX_NAMED = 20
+"""Wrong lines named in one error; the rest are counted."""
+
+_EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+")
+_CHANGED_ON_SECOND_IMPORT = ("known_as", "title", "address", "phone", "fax", "category")
+
+
+class Line(BaseModel):
+    """One checked line. Field names are the column names of the file; every other column is refused."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+    organisation: str = Field(default="", max_length=200)
+    organisation_domain: str = ""
+    organisation_address: str = Field(default="", max_length=400)
+    organisation_email: str = Field(default="", max_length=320)
+    organisation_phone: str = Field(default="", max_length=64)
+    organisation_fax: str = Field(default="", max_length=64)
+    organisation_category: str = Field(default="", max_length=64)
+    first_name: str = Field(default="", max_length=100)
+    last_name: str = Field(default="", max_length=100)
+    known_as: str = Field(default="", max_length=100)
+    title: str = Field(default="", max_length=100)
+    address: str = Field(default="", max_length=400)
+    email: str = Field(default="", max_length=320)
+    phone: str = Field(default="", max_length=64)
+    fax: str = Field(default="", max_length=64)
+    category: str = Field(default="", max_length=64)
+
+    @field_validator("email", "organisation_email")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not _EMAIL.fullmatch(value):
+            raise ValueError("not an e-mail address")
+        return value
+
+    @field_validator("organisation_domain")
+    @classmethod
+    def _are_domains(cls, value: str) -> str:
+        if any(not _DOMAIN.fullmatch(domain) or len(domain) > 255 for domain in _split(value)):
+            raise ValueError("not a domain")
+        return value
+
+    @property
+    def is_contact(self) -> bool:
+        """A line with an address or a name is a contact."""
+        return bool(self.email or self.first_name or self.last_name)
+
+    def problem(self) -> str:
+        """What is wrong with the line as a whole, as "column: what", or ""."""
+        if not self.is_contact and not self.organisation:
+            return "organisation or email: empty"
+        if self.is_contact and not self.email:
+            return "email: empty"
+        if not self.organisation and any(
+                getattr(self, name) for name in type(self).model_fields if name.startswith("organisation_")):
+            return "organisation: empty"
+        return ""
+
+
+COLUMNS = tuple(Line.model_fields)
+"""The columns a file may have, in any order; `organisation` or `email` must be among them."""
+
+
+def import_csv(session: Session, text: str, *, actor: str, dry_run: bool = False,
+               may_identify: Callable[[str], bool] = bool) -> dict[str, int]:
+    """Import the text of a CSV file (comma, semicolon or tab) and return what happened, as counts.
+
+    `may_identify` says whether a domain may stand for an organisation (no freemail, none of our own).
+    With `dry_run` the counts are the same and nothing is written. Raises `ImportRefused`.
+    """
+    lines = read_lines(text)
+    begin_write(session)
+    with session.begin_nested() as attempt:
+        counts = _write(session, lines, may_identify)
+        if dry_run:
+            attempt.rollback()
+    if not dry_run:
+        audit.append(session, "crm:file:imported", actor=actor,
+                     body={name.replace(" ", "-"): number for name, number in counts.items()})
+    return counts
+
+
+def read_lines(text: str) -> list[Line]:
+    """The checked lines of a file. Raises `ImportRefused` naming line numbers and columns, never values."""
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise ImportRefused("the file is empty")
+    first = text.lstrip().split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        names = [(name or "").strip().casefold().replace(" ", "_") for name in reader.fieldnames or ()]
+        _check_header(names)
+        reader.fieldnames = names
+        return _check_lines(reader)
+    except csv.Error as exc:
+        raise ImportRefused("not a CSV file, or a quotation mark is missing") from exc
+
+
+def _check_header(names: Sequence[str]) -> None:
+    unknown = sum(name not in COLUMNS for name in names)
+    if unknown:
+        raise ImportRefused(f"line 1: {unknown} unknown columns; there are {', '.join(COLUMNS)}")
+    if len(set(names)) != len(names):
+        raise ImportRefused("line 1: a column stands there twice")
+    if not {"organisation", "email"} & set(names):
+        raise ImportRefused("line 1: neither `organisation` nor `email` is there")
+
+
+def _check_lines(reader: csv.DictReader[str]) -> list[Line]:
+    lines: list[Line] = []
+    wrong: list[str] = []
+    for row in reader:
+        number = reader.line_num
+        if number > MAX_LINES:
+            raise ImportRefused(f"more than {MAX_LINES} lines; split the file")
+        if None in row or any(value is None for value in row.values()):
+            wrong.append(f"line {number}: other number of columns than line 1")
+            continue
+        try:
+            line = Line.model_validate(row)
+        except ValidationError as exc:
+            wrong += [f"line {number}, {e['loc'][0] if e['loc'] else 'line'}: {_said(e)}" for e in exc.errors(
+                include_input=False, include_url=False)]
+            continue
+        problem = line.problem()
+        if problem:
+            wrong.append(f"line {number}, {problem}")
+        else:
+            lines.append(line)
+    if wrong:
+        more = f"; and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
+        raise ImportRefused("; ".join(wrong[:MAX_NAMED]) + more)
+    return lines
+
+
+def _said(error: Any) -> str:
+    if error["type"] == "string_too_long":
+        return f"longer than {error['ctx']['max_length']} characters"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool]) -> dict[str, int]:
+    counts = dict.fromkeys(("organisations new", "organisations changed", "contacts new", "contacts changed",
+                            "unchanged", "shared addresses"), 0)
+    organisations = {o.name_key: o for o in session.scalars(select(Organisation))}
+    contacts = {_contact_key(c): c for c in session.scalars(select(Contact))}
+    domains = set(session.execute(select(OrganisationDomain.domain, OrganisationDomain.organisation_id)).tuples())
+    for line in lines:
+        changed = False
+        organisation = organisations.get(name_key(line.organisation)) if line.organisation else None
+        if line.organisation:
+            if organisation is None:
+                organisation = Organisation(name=line.organisation, name_key=name_key(line.organisation))
+                organisations[organisation.name_key] = organisation
+                session.add(organisation)
+                _fill(organisation, line, "organisation_")
+                session.flush()
+                counts["organisations new"] += 1
+                changed = True
+            elif _fill(organisation, line, "organisation_"):
+                counts["organisations changed"] += 1
+                changed = True
+            changed |= _add_domains(session, organisation.id, line, domains, may_identify)
+        if line.is_contact:
+            changed |= _write_contact(session, line, organisation, contacts, counts)
+        counts["unchanged"] += not changed
+    session.flush()
+    shared = select(Contact.email_key).group_by(Contact.email_key).having(func.count() > 1)
+    counts["shared addresses"] = len(session.scalars(shared).all())
+    return counts
+
+
+def _write_contact(session: Session, line: Line, organisation: Organisation | None,
+                   contacts: dict[tuple[str, str, str], Contact], counts: dict[str, int]) -> bool:
+    key = (line.email.casefold(), line.first_name.casefold(), line.last_name.casefold())
+    contact = contacts.get(key)
+    if contact is None:
+        contact = Contact(first_name=line.first_name, last_name=line.last_name, email=line.email, email_key=key[0],
+                          organisation_id=organisation.id if organisation else None)
+        contacts[key] = contact
+        _fill(contact, line)
+        session.add(contact)
+        counts["contacts new"] += 1
+        return True
+    changed = _fill(contact, line)
+    if organisation is not None and contact.organisation_id != organisation.id:
+        contact.organisation_id, contact.updated, changed = organisation.id, now(), True
+    counts["contacts changed"] += changed
+    return changed
+
+
+def _fill(row: Organisation | Contact, line: Line, prefix: str = "") -> bool:
+    """Take over what the line says; an empty cell keeps what is there. True when something changed."""
+    names = ("address", "email", "phone", "fax", "category") if prefix else _CHANGED_ON_SECOND_IMPORT
+    changed = False
+    for name in names:
+        value = getattr(line, prefix + name)
+        if value and getattr(row, name) != value:
+            setattr(row, name, value)
+            changed = True
+    if changed:
+        row.updated = now()
+    return changed
+
+
+def _add_domains(session: Session, organisation_id: str, line: Line, known: set[tuple[str, str]],
+                 may_identify: Callable[[str], bool]) -> bool:
+    named = _split(line.organisation_domain)
+    if not named and line.organisation_email:
+        named = [line.organisation_email.rpartition("@")[2]]
+    added = False
+    for domain in dict.fromkeys(d.casefold().strip(".") for d in named):
+        if may_identify(domain) and (domain, organisation_id) not in known:
+            known.add((domain, organisation_id))
+            session.add(OrganisationDomain(domain=domain, organisation_id=organisation_id))
+            added = True
+    return added
+
+
+def name_key(name: str) -> str:
+    """An organisation's name as it is compared."""
+    return " ".join(name.split()).casefold()[:200]
+
+
+def _contact_key(contact: Contact) -> tuple[str, str, str]:
+    return contact.email_key, contact.first_name.casefold(), contact.last_name.casefold()
+
+
+def _split(text: str) -> Collection[str]:
+    return [part for part in re.split(r"[\s;|,]+", text) if part]
