@@ -88,6 +88,11 @@ def card(digits: str) -> bool:
     6011, 644-649, 65 (16), Diners 300-305, 36, 38 (14), JCB 3528-3589 (16).
     Source: ISO/IEC 7812-1 and the issuers' published ranges.
     """
+    return card_form(digits) and luhn(digits)
+
+
+def card_form(digits: str) -> bool:
+    """Issuer prefix and length of a payment card, whatever its check digit (see `card`)."""
     n, two, four = len(digits), int(digits[:2] or 0), int(digits[:4] or 0)
     known = ((digits[:1] == "4" and n in (13, 16, 19))
              or (n == 16 and (51 <= two <= 55 or 2221 <= four <= 2720))
@@ -95,7 +100,7 @@ def card(digits: str) -> bool:
              or (n == 16 and (four == 6011 or two == 65 or 6440 <= four <= 6499))
              or (n == 14 and (3000 <= four <= 3059 or two in (36, 38)))
              or (n == 16 and 3528 <= four <= 3589))
-    return known and luhn(digits) and len(set(digits)) > 1
+    return known and len(set(digits)) > 1
 
 
 _IBAN_LENGTH = {

@@ -125,7 +125,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("immigration", Category.IMMIGRATION, _h(r"immigration(?: status)?|visa (?:status|type|expiry|no|number)|citizenship|study permit(?: \w+)?|work permit(?: \w+)?|statut|nationality|permis d etudes"), _some_text, 0.85, 0.0),
     Kind("bank", Category.FINANCIAL_ACCOUNT, _h(r"bank(?: account)?(?: no| number)?|account (?:no|number)|transit(?: \w+)?|direct deposit|iban|compte bancaire"), lambda v: 5 <= len(re.sub(r"\D", "", v)) <= 24, 0.85, 0.0, weak_with_company=True),
     Kind("marital", Category.FAMILY_PRIVATE_LIFE, _h(r"marital(?: status)?|spouse(?: name)?|dependents?|dependants?|children|etat civil|conjoint"), _some_text, 0.85, 0.0),
-    Kind("password", Category.CREDENTIALS, _h(r"passwords?|passwd|pwd|pin(?: code| number)?|mot de passe|mdp|passcodes?"), lambda v: len(v) >= 4 and " " not in v, 0.9, 0.85, strong=True),
+    Kind("password", Category.CREDENTIALS, _h(r"passwords?|passwd|pwd|mot de passe|mdp|passphrase"), lambda v: len(v) >= 4 and " " not in v, 0.9, 0.85, strong=True),
     Kind("company", None, _h(r"company|organi[sz]ation|agency|employer|department|business(?: name)?|vendor|supplier|customer|client|account name|firm|counterparty|entreprise|organisme|fournisseur|detachment|school|district"), _some_text),
     Kind("name", None, _h(r"(?:full|first|last|given|family|student|employee|participant|patient|child|recruit|applicant|candidate|preferred|legal|contact)? ?names?|surname|nom|prenom|nom de famille|"
                           r"students?|employees?|participants?|patients?|recruits?|cadets?|registrants?|attendees?|candidates?|applicants?|members?|child|staff|person|learners?|etudiante?s?|employee?s?|recrues?"),

@@ -182,7 +182,7 @@ def _tables(extraction: Extraction) -> Iterator[tuple[list[Finding], TableReport
                                    c.column, c.score, c.count, c.why) for c in report.columns], report
             elif block.label in (Label.TEXT, Label.NOTE, Label.HIDDEN):
                 for pasted in pasted_tables(block.text):
-                    report = read_table(pasted.rows)
+                    report = read_table(pasted.rows, pasted=True)
                     if report.columns:
                         yield [Finding(c.kind.category or Category.HOME_CONTACT, f"roster_{c.kind.name}", place, p, b,
                                        pasted.start, pasted.end, c.score, c.count, (*c.why, "pasted"))

@@ -52,8 +52,11 @@ class _Column:
     headed: bool
 
 
-def read_table(rows: Rows) -> TableReport:
-    """Say which columns of a table hold personal information. Time grows with the number of cells."""
+def read_table(rows: Rows, *, pasted: bool = False) -> TableReport:
+    """Say which columns of a table hold personal information. Time grows with the number of cells.
+
+    In `pasted` text columns are a guess, so values that do not fit their header say nothing.
+    """
     head = _header(rows)
     if head is None:
         columns = _guessed(rows, 0)
@@ -65,7 +68,7 @@ def read_table(rows: Rows) -> TableReport:
         if not any(c.kind.name == "name" for c in columns):
             names = _name_column(rows, first, taken=set(kinds))
             columns += [names] if names else []
-    return _judge(rows, first, columns)
+    return _judge(columns, first, pasted=pasted)
 
 
 def _header(rows: Rows) -> tuple[int, dict[int, Kind]] | None:
@@ -128,7 +131,7 @@ def _guessed(rows: Rows, first: int) -> list[_Column]:
     return found
 
 
-def _judge(rows: Rows, first: int, columns: list[_Column]) -> TableReport:
+def _judge(columns: list[_Column], first: int, *, pasted: bool) -> TableReport:
     filled = [c for c in columns if c.values]
     people = next((c for c in filled if c.kind.name == "name" and c.fit >= 0.5), None)
     ids = next((c for c in filled if c.kind.strong and c.fit >= FIT), None)
@@ -140,7 +143,7 @@ def _judge(rows: Rows, first: int, columns: list[_Column]) -> TableReport:
             continue
         code = f"header:{kind.name}" if c.headed else f"values:{kind.name}"
         if c.fit < FIT:
-            score = 0.5 if kind.strong or (people and kind.alone_score) else 0.0
+            score = 0.5 if not pasted and (kind.strong or (people and kind.alone_score)) else 0.0
             why: tuple[str, ...] = (code, "values-do-not-fit")
         elif people or kind.strong:
             score, why = kind.score, (code, "with-names") if people else (code,)

@@ -44,6 +44,9 @@ class Hit:
     why: tuple[str, ...] = ()
 
 
+_NO_TOKENS: Any = ()
+
+
 class IndexedText(NlpArtifacts):
     """Text with its plain and its small twin, and the places of the anchor words. Never printed: it holds content."""
 
@@ -60,7 +63,7 @@ class IndexedText(NlpArtifacts):
             if anchors is None or word in anchors:
                 places.setdefault(word, []).append(found.start())
         # the attributes Presidio expects; empty, because no recognizer of ours reads them
-        super().__init__(entities=[], tokens=[], tokens_indices=[], lemmas=[], nlp_engine=None, language="en")
+        super().__init__(entities=[], tokens=_NO_TOKENS, tokens_indices=[], lemmas=[], nlp_engine=None, language="en")
 
     def __repr__(self) -> str:
         return f"IndexedText({len(self.text)} characters)"

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from pii_scan.findings import Category
 from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
+from pii_scan.recognizers.contact import PHONE
 
 _VALUE_AFTER_MARK = re.compile(
-    r"[ ]?(?:\([^)\n]{1,20}\)[ ]?)?(?P<mark>[:=]|->|[ ]-[ ]|[ ](?:is|est|was|will be|reset to|changed to|are|set to)[ ]?(?:now|:|le|la)?|[ ](?=['\"]))"
+    r"[ ]?(?:\([^)\n]{1,20}\)[ ]?)?(?P<mark>[:=]|->|[ ]?--?[ ]|--|[ ](?:is|est|was|will be|reset to|changed to|are|set to)[ ]?(?:now|:|le|la)?|[ ](?=['\"]))"
     r"[ \t]{0,12}(?:\r?\n[ \t>|]{0,8})?(?P<quote>['\"]?)(?P<value>[^\s'\",;<>()]{3,40})")
-_RESET = re.compile(r"[^\n:=]{0,60}(?:reset|changed|set) to[ :]{0,3}(?P<value>[^\s'\",;<>()]{3,40})")
+_RESET = re.compile(r"[^\n]{0,60}(?:(?:reset|changed|set) to|[^\n:=.]{0,40}[ ]is(?: now)?)[ :]{0,3}(?P<value>[^\s'\",;<>()]{3,40})")
 _BARE = re.compile(r"[ ](?P<value>(?=\S*\d)(?=\S*[a-z!#$%&*?@])[^\s'\",;<>()]{5,40})")
 _NOT_A_VALUE = re.compile(
     r"(?:the|a|an|your|my|our|to|is|in|of|for|on|at|by|and|or|not|no|be|will|has|have|if|this|that|which|enter\w*|required|needed|sent|same|"
@@ -22,7 +23,9 @@ _NOT_A_VALUE = re.compile(
     r"requis|oblige|le|la|les|un|une|votre|mon|pas|envoye|obligatoire|x+|\*+|_+|\.+|-+|\?+|\[.*|<.*|\{.*|https?:.*|www\..*|mailto:.*)[.:!?*]*")
 _MEETING = re.compile(
     r"\b(?:conference|teleconference|conf call|conference call|webex|zoom|dial-?in|dial in|call-?in|bridge|participant|host code|moderator|"
-    r"meeting|webinar|teams meeting|placeware|livemeeting|netmeeting|web cast|webcast|reunion|toll[- ]free)\b")
+    r"meeting|webinar|pager|paging|page|answering service|teams meeting|placeware|livemeeting|netmeeting|web cast|webcast|reunion|toll[- ]free)\b")
+_CALL = re.compile(r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
+_LINK = re.compile(r"[?&/][^\s<>]{0,200}$|(?:https?|ftp)://[^\s<>]{0,200}$")
 _PIN_ONLY = frozenset({"pin", "pin-number", "pin-code", "nip", "pin-for"})
 _PIN = re.compile(r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#))[ ]{0,4}(?:le )?(?P<value>\d{4,8})(?![\w-])|[ #]{1,2}(?P<bare>\d{4,6})(?![\w-])")
 _USER = re.compile(r"\b(?:user ?(?:id|name)?|login(?: name| id)?|log-?in|userid|utilisateur|account id|u)\b")
@@ -58,8 +61,11 @@ class CredentialsRecognizer(Recognizer):
             if found is None:
                 continue
             a, b, code = found
-            if _MEETING.search(low, lo, hi):
+            meeting = _CALL if _USER.search(low, lo, hi) else _MEETING
+            if meeting.search(low, lo, hi) or _LINK.search(low, max(lo, start - 60), start):
                 continue
+            if code == "pin" and PHONE.search(low, lo, hi):
+                continue  # the code of a telephone line
             yield Hit(a, b, 0.9, (f"context:{name}", code))
 
     @staticmethod
@@ -83,9 +89,9 @@ class CredentialsRecognizer(Recognizer):
                 return None
             raw = doc.text[m.start("value"):m.start("value") + len(value)]
             odd = any(c.isdigit() for c in raw) or not raw.isalpha() or raw.isupper() or bool(m.group("quote"))
-            if worded and not odd and not raw[1:].lower() != raw[1:]:
+            if worded and not odd and raw[1:].islower():
                 rest = low[m.end("value"):m.end("value") + 3]
-                if not rest.strip(" .!\r") == "" and "\n" not in rest:
+                if rest.strip(" .!\r") and "\n" not in rest:
                     return None  # "password is case sensitive": a word in running text
             return m.start("value"), m.start("value") + len(value), "value"
         m = _RESET.match(low, end, hi) or (_BARE.match(low, end, hi) if name not in ("pass", "secret") else None)

@@ -40,7 +40,7 @@ class DateOfBirthRecognizer(Recognizer):
             m = DATE.search(doc.low, end, min(len(doc.low), hi + 18))
             if m and m.start() <= hi and m.start() not in seen and birth_year(m) is not None:
                 between = doc.low[end:m.start()]
-                if not re.search(r"\b(?:form|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
+                if not re.search(r"\b(?:form|format|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
                     seen.add(m.start())
                     yield Hit(m.start(), m.end(), 0.95, (f"context:{name}",))
                     continue

@@ -11,7 +11,7 @@ _ILLNESS = (r"(?:cancer|leukemia|lymphoma|tumou?r|chemo(?:therapy)?|radiation tr
             r"depression|anxiety disorder|panic attacks?|bipolar|ptsd|adhd|autism|dyslexia|concussion|pneumonia|bronchitis|migraines?|mono|meningitis|"
             r"hepatitis|hiv|asthma|arthritis|ms|hernia|appendicitis|gallbladder|kidney stones?|the flu|strep(?: throat)?|chicken pox|shingles|"
             r"an? (?:miscarriage|stroke|concussion|heart attack|breakdown|fever|slipped disc|herniated disc|brain tumou?r|nut allergy|peanut allergy))")
-_PROCEDURE = (r"(?:surgery|operation|knee (?:surgery|replacement)|hip replacement|back surgery|heart surgery|biopsy|mri|cat scan|ct scan|ultrasound|c-section|"
+_PROCEDURE = (r"(?:surgery|knee (?:surgery|replacement)|hip replacement|back surgery|heart surgery|biopsy|mri|cat scan|ct scan|ultrasound|c-section|"
               r"hysterectomy|mastectomy|transplant|bypass|chemo(?:therapy)?|root canal|colonoscopy|dialysis|physio(?:therapy)?|rehab|medical procedure|"
               r"amputation|vasectomy|angioplasty|x-rays?)")
 _BODY = r"(?:arm|leg|ankle|wrist|hip|collarbone|foot|shoulder|knee|hand|finger|toe|nose|ribs?|back|neck|jaw|tooth|acl|hamstring|achilles)"
@@ -31,7 +31,7 @@ class HealthRecognizer(WordingRecognizer):
     category = Category.HEALTH
     citation = "category.health"
     anchors = frozenset(
-        "surgery operation diagnosed diagnosis chemo chemotherapy cancer leukemia lymphoma tumor tumour hospital hospitalized hospitalised icu pregnant pregnancy "
+        "surgery diagnosed diagnosis chemo chemotherapy cancer leukemia lymphoma tumor tumour hospital hospitalized hospitalised icu pregnant pregnancy "
         "miscarriage miscarried depression sick illness injured injury disability stroke seizure seizures epilepsy diabetes diabetic concussion pneumonia migraine migraines "
         "flu broke fractured sprained tore maternity stress medical rehab biopsy mri ultrasound transplant antibiotics medication allergic allergy inhaler wheelchair "
         "bipolar ptsd adhd dyslexia autism breakdown heart asthma hernia transplant dialysis bronchitis contractions labor labour due induced ill fever "

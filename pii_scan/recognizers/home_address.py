@@ -10,10 +10,12 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 from pii_scan.recognizers.contact import STREET, STREET_WORDS
 
 _STRONG = re.compile(
-    r"\b(?:home address(?:es)?|my (?:new )?(?:mailing |street )?address|(?:her|his|their|our new) (?:home |mailing |new )?address|residential address|adresse (?:personnelle|du domicile|domicile|privee)|"
+    r"\b(?:home address(?:es)?|my (?:new )?(?:mailing |street )?address|(?:her|his|our new) (?:home |mailing |new )?address|their (?:home|new) address|residential address|adresse (?:personnelle|du domicile|domicile|privee)|"
     r"(?:lives?|living|resid(?:es?|ing)|moved|moving) (?:at|to|into)|my (?:house|home|place|apartment|condo)|our (?:house|home|new home|new house)|"
     r"(?:his|her|their) (?:house|home|place|apartment)|home:|residence|chez (?:moi|lui|elle|nous)|habite(?:nt)? (?:au|a|le)|mon adresse|demenage|"
     r"(?:at|to) home|a la maison(?: de)?|my parents)\b:?")
+_LIVES = re.compile(r"\b(?:lives?|living|resid(?:es?|ing)|habite) (?:at|on|in|au|a|le) (?:\d{1,5}[a-z]?(?:-\d{1,5})?,? [a-z]\w{2,})")
+_LIVE_WORDS = frozenset({"live", "lives", "living", "resides", "reside", "residing", "habite"})
 _WEAK = re.compile(r"\b(?:home|house|apartment|condo|domicile|apt)\b")
 _WORK = re.compile(
     r"\b(?:inc|ltd|llc|corp|company|suite|floor|office|bureau|hotel|motel|restaurant|inn|tower|building|bldg|plaza|campus|"
@@ -33,7 +35,7 @@ class HomeAddressRecognizer(Recognizer):
     kind = "home_address"
     category = Category.HOME_CONTACT
     citation = "category.home_contact"
-    anchors = STREET_WORDS
+    anchors = STREET_WORDS | _LIVE_WORDS
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         low = doc.low
@@ -56,3 +58,7 @@ class HomeAddressRecognizer(Recognizer):
                 yield Hit(m.start(), m.end(), 0.9, ("context:home",))
             elif _WEAK.search(low, max(lo, m.start() - 40), m.start()):
                 yield Hit(m.start(), m.end(), 0.55, ("context:house",))
+        for place in doc.spots(_LIVE_WORDS):
+            m = _LIVES.match(low, place)
+            if m and m.end() > done and not re.search(r"\d$|(?:months?|weeks?|days?|years?|hours?)$", m.group()):
+                yield Hit(m.start(), m.end(), 0.85, ("context:lives",))

@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 from pii_scan.recognizers.contact import PHONE
 
 _LABEL = re.compile(
-    r"(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
+    r"(?<![a-z])(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
     r"(?:private|personal|perso) (?:cell(?:phone|ular)?|phone|mobile|number|no|line)|"
     r"domicile|maison|chez (?:moi|lui|elle|nous)|(?:numero|telephone|cellulaire|cell) (?:prive|personnel|perso)|"
     r"parents?'? (?:phone|number|cell)|emergency contact|contact d'urgence)"
@@ -18,9 +18,14 @@ _LABEL = re.compile(
 _AFTER_LABEL = re.compile(
     r"[\s:#.,;(/*'=>-]{0,6}(?:(?:phone|telephone|tel|number|numbers|no|num|is|est|le|at|au|or|line|evenings?|after hours|work|cell|fax|"
     r"me|my|number is)[\s:#.,;()/*'=>-]{1,4}){0,5}$")
+_FREE_LABEL = re.compile(
+    r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|my|his|her|their) (?:home|house|place|apartment|mom's|parents'?)|numero (?:personnel|prive|a la maison)|chez moi)\b"
+    r"(?:(?!\b(?:work|office|cell|fax|pager|mobile|desk|blackberry|bureau)\b)[^\d\n.!?;]|\n(?!\s*\n)){0,45}$")
+_CAPITAL_H = re.compile(r"(?:^|[\n,;|])[ \t>]*(?:H|Hm|R)[ ]{1,3}$")
+_ABROAD = re.compile(r"(?<![\w./-])[+(]?\d[\d().-]*(?:[ -][\d().-]+){1,6}(?![\w])")
 _H_BEFORE = re.compile(r"(?:^|[\s(,;/|])(?:h|hm|hme|r)[ ]?(?:\)|:|-|#|=)[ ]{0,3}$")
-_AFTER = re.compile(r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:home|residence|h|hm|maison|domicile|house|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|team))")
-_KIN = re.compile(r"\b(?:wife|husband|mother|father|mom|dad|partner|spouse|son|daughter|sister|brother|parents?|grandmother|"
+_AFTER = re.compile(r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|residence|h|hm|maison|domicile|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|team))")
+_KIN = re.compile(r"\b(?:wife|husband|mother|father|mom|dad|(?:my|his|her|-|,) partner|spouse|son|daughter|sister|brother|parents?|grandmother|"
                   r"next of kin|girlfriend|boyfriend|femme|mari|mere|pere|conjointe?)\b[^\n\d]{0,30}$")
 _REACH_HOME = re.compile(r"\b(?:reach|call|phone|ring|contact|try|rejoindre|appele[rz])\b[^\n.!?]{0,40}\b(?:at home|a la maison|chez (?:moi|elle|lui|nous)|at night|evenings|after hours)\b[^\n\d]{0,16}$")
 _OFFICE = re.compile(r"\bhome (?:office|page|depot|fax|loan|run)\b|\b(?:nursing|care|funeral|group|mobile) home\b")
@@ -41,30 +46,43 @@ class HomePhoneRecognizer(Recognizer):
     citation = "category.home_contact"
 
     def words(self) -> frozenset[str]:
-        return frozenset()
+        return frozenset()  # runs on every text with a telephone number
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         low = doc.low
+        done = -1
         for m in PHONE.finditer(low):
+            done = m.end()
             lo, hi = doc.around(m.start(), m.end(), 70)
-            after = _AFTER.match(low, m.end(), hi)
-            code = ""
-            if after:
-                code = "context:home"
-            elif _H_BEFORE.search(low, max(lo, m.start() - 8), m.start()):
-                code = "context:h"
-            else:
-                code = self._before(low, lo, m.start())
-            if code:
+            if code := self._after(low, m.end(), hi) or self._before(doc, lo, m.start()):
                 yield Hit(m.start(), m.end(), 0.9, (code,))
+        if "home" not in doc.at and "residence" not in doc.at and "h" not in doc.at:
+            return
+        for place in doc.spots(("home", "residence", "h")):  # numbers of other countries, right beside the word
+            m = _ABROAD.search(low, place, doc.around(place, place, 40)[1])
+            if m and 8 <= sum(map(str.isdigit, m.group())) <= 15 and not PHONE.search(low, place, m.end()) \
+                    and _LABEL.match(low, place) and _AFTER_LABEL.match(low, _end(low, place), m.start()):
+                yield Hit(m.start(), m.end(), 0.85, ("context:home", "abroad"))
 
     @staticmethod
-    def _before(low: str, lo: int, at: int) -> str:
+    def _after(low: str, at: int, hi: int) -> str:
+        return "context:home" if _AFTER.match(low, at, hi) else ""
+
+    @staticmethod
+    def _before(doc: IndexedText, lo: int, at: int) -> str:
+        low = doc.low
+        if _H_BEFORE.search(low, max(lo, at - 8), at) or _CAPITAL_H.search(doc.plain, max(lo, at - 8), at):
+            return "context:h"
+        if _OFFICE.search(low, lo, at):
+            return ""
         labels = list(_LABEL.finditer(low, max(lo, at - 50), at))
-        if labels and _AFTER_LABEL.match(low, labels[-1].end(), at) and not _OFFICE.search(low, lo, at):
+        if labels and _AFTER_LABEL.match(low, labels[-1].end(), at):
             return "context:home"
-        if _REACH_HOME.search(low, lo, at):
+        if _REACH_HOME.search(low, lo, at) or _FREE_LABEL.search(low, lo, at):
             return "context:reach-at-home"
-        if _KIN.search(low, max(lo, at - 50), at):
-            return "context:relative"
-        return ""
+        return "context:relative" if _KIN.search(low, max(lo, at - 50), at) else ""
+
+
+def _end(low: str, place: int) -> int:
+    m = _LABEL.match(low, place)
+    return m.end() if m else place

@@ -26,7 +26,7 @@ class ImmigrationRecognizer(WordingRecognizer):
     anchors = frozenset("visa permit greencard green permanent refugee asylum immigration citizenship deportation deported residency naturalization status sponsorship "
                         "permis visa asile residente resident residence statut ircc".split())
     never = re.compile(r"\b(?:visa (?:card|or mastercard|gold|platinum|account|debit|/)|mastercard|amex|credit card|building permit|air permit|operating permit|permit (?:application|fee)s?|"
-                       r"parking permit|camping permit|bankamericard|drilling|air quality|project)\b")
+                       r"visa (?:and passport|services?|requirements?|questions?|needs)|parking permit|camping permit|bankamericard|drilling|air quality|project)\b")
     cues = (
         (0.85, "status", compile_cue(rf"{{whose}} (?i:(?:[a-z0-9-]{{2,12}} ){{0,2}}{_STATUS}\b)")),
         (0.85, "status", compile_cue(rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,4}}(?:has|have|had|get|getting|got|on|for|needs?|waiting for|appl(?:y|ied|ying) for|received|renew\w*|extend\w*|expecting|sponsor\w*|holds?|under|lost|denied|as) (?:[a-z-]{{1,12}} ){{0,3}}{_STATUS}\b)")),

@@ -12,7 +12,7 @@ from pii_scan.recognizers.numbers import BUSINESS, digits_of
 
 _APART = r"(?:[ -]|[ ]{0,3}\r?\n[ \t>|]{0,6})"
 _VALUE = re.compile(
-    rf"(?<![\w#./-])(?<!\d[ ])(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ ]\d{{3,4}}(?!\d))")
+    rf"(?:(?<![\w#./-])|(?<=ccvi)|(?<=ccca)|(?<=ccax)|(?<=ccmc)|(?<=ccds))(?<!\d[ ])(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ ]\d{{3,4}}(?!\d))")
 _EXPIRY = re.compile(r"\b(?:exp|expir\w{0,6}|valid thru|valid to|cvv2?|cvc|security code|ccv)\b|\b(?:0[1-9]|1[0-2]) ?/ ?(?:20)?[23]\d\b")
 
 
@@ -22,7 +22,7 @@ class PaymentCardRecognizer(Recognizer):
     13 to 19 digits with a known issuer prefix and length, together or in groups, Luhn. With a card word
     or an expiry date within 60 characters it scores 1; grouped without context 0.6 (review); a bare run
     of digits without context is left alone, because one 16-digit reference in fifty looks like a card.
-    A wrong check digit drops the match.
+    A wrong check digit beside a card word is doubt (0.6), a mistyped card; elsewhere it drops the match.
 
     Source: ISO/IEC 7812-1; issuers' published ranges.
     """
@@ -31,8 +31,8 @@ class PaymentCardRecognizer(Recognizer):
     category = Category.FINANCIAL_ACCOUNT
     citation = "identifier.payment_card"
     cards = Phrases("visa", "mastercard", "master card", "mc", "amex", "american express", "discover", "card",
-                      "credit card", "cc", "debit card", "cardholder", "card number", "carte", "carte de credit", "cvv",
-                      "p card", "pcard", "diners")
+                      "credit card", "cc", "debit card", "cardholder", "card number", "carte", "carte de credit", "cvv", "ax",
+                      "charged to", "p card", "pcard", "diners")
 
     def words(self) -> frozenset[str]:
         return frozenset()
@@ -41,15 +41,23 @@ class PaymentCardRecognizer(Recognizer):
         labels: list[tuple[int, int, str]] | None = None
         for m in _VALUE.finditer(doc.low):
             digits = digits_of(m.group())
-            if not checkdigits.card(digits):
+            right = checkdigits.card(digits)
+            if not right and not checkdigits.card_form(digits):
                 continue
             if labels is None:
                 labels = list(self.cards.find(doc))
             lo, hi = doc.around(m.start(), m.end())
             near = next((n for s, e, n in labels if lo <= s and e <= hi), "")
-            if not near and _EXPIRY.search(doc.low, m.end(), hi):
+            if doc.low[max(0, m.start() - 4):m.start()] in _TICKET:
+                near = "ticket-payment"
+            elif not near and _EXPIRY.search(doc.low, m.end(), hi):
                 near = "expiry"
-            if near:
+            if right and near:
                 yield Hit(m.start(), m.end(), 1.0, (f"context:{near}", "check-digit"))
-            elif m.end() - m.start() > len(digits) and not BUSINESS.search(doc.low, lo, m.start()):
+            elif right and m.end() - m.start() > len(digits) and not BUSINESS.search(doc.low, lo, m.start()):
                 yield Hit(m.start(), m.end(), 0.6, ("grouped", "check-digit"))
+            elif near and len(digits) >= 15 and not BUSINESS.search(doc.low, lo, m.start()):
+                yield Hit(m.start(), m.end(), 0.6, (f"context:{near}", "wrong-check-digit"))
+
+
+_TICKET = frozenset({"ccvi", "ccca", "ccax", "ccmc", "ccds"})
