@@ -267,9 +267,11 @@ def queue_show(case: Case, home: Home = None, json_out: AsJson = False) -> None:
         as_json(shown)
         return
     say(f"{shown['case']}  {shown['state']}  {shown['verdict']} by {shown['rule']}  {shown['policy']}")
-    table("", ["kind", "place", "count", "score", "rule", "why", "exempt"],
-          [(f["kind"], f["place"], f["count"], f["score"], f["rule"], ", ".join(f["why"]), f["exempt"])
+    table("", ["kind", "place", "count", "score", "rule", "why"],
+          [(f["kind"], f["place"], f["count"], f["score"], f["rule"], " ".join(f.get("why", ())))
            for f in shown["findings"]])
+    for passed in shown["exempt"]:
+        say(f"not counted: {passed['kind']} ({passed['count']}) in {passed['place']}: {passed['exempt']}")
     for unread in shown["unread"]:
         say(f"not read: {unread['place']} ({unread['code']})")
 
@@ -321,11 +323,12 @@ def crm_list(
     from capture.desk import list_crm
     from capture.terminal import as_json, table
 
-    columns, rows = list_crm(_settings(home), kind)
+    rows = list_crm(_settings(home), kind)
     if json_out:
-        as_json([dict(zip(columns, row, strict=True)) for row in rows])
+        as_json(rows)
     else:
-        table("", columns, rows)
+        columns = list(rows[0]) if rows else ["id"]
+        table("", columns, [[row[c] for c in columns] for row in rows])
 
 
 @crm_app.command("show")

@@ -33,7 +33,7 @@ from capture.ports import Step
 from capture.settings import EngineSettings
 
 R = TypeVar("R")
-Work = Callable[[int, Step], str]
+Work = Callable[[str, Step], str]
 """`work(capture_id, step)`: the flow; it calls `step(name, function)` for each of its steps."""
 
 APP = "mailweir"
@@ -122,7 +122,7 @@ class Engine:
         DBOS(config=config)
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=100)
-        def run(capture: int) -> str:
+        def run(capture: str) -> str:
             return self._work(capture, self._step)
 
         DBOS.launch()
@@ -140,7 +140,7 @@ class Engine:
             self._client = None
         DBOS.destroy(workflow_completion_timeout_sec=60, destroy_registry=True)
 
-    def enqueue(self, session: Session, capture: int, attempt: int = 0) -> None:
+    def enqueue(self, session: Session, capture: str, attempt: int = 0) -> None:
         """Queue a capture in the caller's transaction: commit enqueues, rollback drops both. The same
         capture and attempt a second time changes nothing."""
         assert self._client is not None, "the engine is not started"  # noqa: S101 - programming error
@@ -148,9 +148,9 @@ class Engine:
             session, {"workflow_name": WORKFLOW, "queue_name": QUEUE,
                       "workflow_id": workflow_id(capture, attempt)}, capture)
 
-    def stranded(self, captures: Iterable[int]) -> list[tuple[int, int]]:
+    def stranded(self, captures: Iterable[str]) -> list[tuple[str, int]]:
         """Which of these unfinished captures no workflow will finish, with the attempt to queue next."""
-        found: list[tuple[int, int]] = []
+        found: list[tuple[str, int]] = []
         for capture in captures:
             known = DBOS.list_workflows(workflow_id_prefix=f"capture-{capture}-", load_input=False,
                                         load_output=False)
@@ -176,7 +176,7 @@ class Engine:
             DBOS.delete_workflows([w.workflow_id for w in old])
 
 
-def workflow_id(capture: int, attempt: int = 0) -> str:
+def workflow_id(capture: str, attempt: int = 0) -> str:
     """The engine's id of a capture: an id of ours, nothing of the mail."""
     return f"capture-{capture}-{attempt}"
 

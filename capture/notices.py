@@ -3,11 +3,9 @@ subject line, never a file name."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-from pii_scan.findings import Decision
+from typing import Any
 
 KIND_WORDS = {
     "government_id": "government or health number",
@@ -46,6 +44,10 @@ UNREAD_WORDS = {
 SYSTEM_WORDS = "could not be examined because of a technical fault"
 
 
+MAX_LINES = 20
+"""Reasons listed in one notice; the rest are counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoticeText:
     """A notice ready to send."""
@@ -54,53 +56,74 @@ class NoticeText:
     text: str
 
 
-def reasons(decision: Decision) -> list[str]:
-    """One line per place and kind, then one per unread part."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for f in decision.findings:
-        if not f.exempt:
-            counts[f.place, f.category.value] += f.count
-    lines = [f"{place}: {KIND_WORDS[kind]} ({count})" for (place, kind), count in counts.items()]
-    lines += [f"{u.place}: {UNREAD_WORDS.get(u.code, SYSTEM_WORDS)} ({u.code})" for u in decision.unread]
-    return lines or ["the wording as a whole: it may say something personal about somebody"]
+def held_data(summary: Mapping[str, Any], *, case: str, sent: str, joined: bool) -> dict[str, Any]:
+    """What the outbox keeps of a held item: the case, kinds, counts and places out of `store.summary`."""
+    places: dict[tuple[str, str], int] = {}
+    for finding in summary.get("findings", ()):
+        key = (finding["place"], finding["kind"])
+        places[key] = places.get(key, 0) + finding["count"]
+    lines = [{"place": place, "kind": kind, "count": count} for (place, kind), count in places.items()]
+    lines += [{"place": u["place"], "unread": u["code"]} for u in summary.get("unread", ())]
+    return {"case": case, "sent": sent, "joined": joined, "lines": lines[:MAX_LINES],
+            "more": max(0, len(lines) - MAX_LINES)}
 
 
-def held_notice(case: str, decision: Decision, *, sent: str, contact: str, joined: bool = False) -> NoticeText:
-    """Tell the tracker that the item is held. `sent` is the mail's date (UTC ISO 8601 or "")."""
-    which = f"The e-mail of {sent[:16].replace('T', ' ')} UTC that you tagged" if sent else "The e-mail you tagged"
-    lines = [
-        f"{which} was not linked to the CRM. It is held, encrypted, for privacy review.",
+def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
+    """The words of a notice. Raises `KeyError` for a template that is not here."""
+    return {"held": _held, "linked": _linked}[template](data, contact)
+
+
+def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
+    lines = data["lines"]
+    text = [
+        f"{_which(data['sent'])} was not linked to the CRM. It is held, encrypted, for privacy review.",
         "",
-        f"Case: {case}" + (" (opened by somebody else who tagged the same e-mail)" if joined else ""),
+        f"Case: {data['case']}" + (" (somebody else tagged the same e-mail before)" if data["joined"] else ""),
         "Why:",
-        *(f"  - {line}" for line in reasons(decision)),
+        *(f"  - {_reason(line)}" for line in lines),
+        *([f"  - and {data['more']} more places"] if data["more"] else []),
+        *([] if lines else ["  - the wording as a whole: it may say something personal about somebody"]),
         "",
         "What you can do:",
-        *(f"  - {line}" for line in _advice(decision)),
+        *(f"  - {line}" for line in _advice(lines)),
         f"  - If you think this is wrong, tell {contact} the case number. A reviewer looks at it.",
         "",
         "Please do not repeat the information itself in a reply.",
     ]
-    return NoticeText(f"Held for privacy review: case {case}", "\n".join(lines) + "\n")
+    return NoticeText(f"Held for privacy review: case {data['case']}", "\n".join(text) + "\n")
 
 
-def linked_notice(*, sent: str, records: int) -> NoticeText:
-    """Tell the tracker that the item is in the CRM."""
-    which = f"The e-mail of {sent[:16].replace('T', ' ')} UTC" if sent else "The e-mail you tagged"
-    return NoticeText("Linked to the CRM", f"{which} was linked to {records} CRM record{'s' * (records != 1)}.\n")
+def _linked(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    records = data["records"]
+    return NoticeText("Linked to the CRM", f"{_which(data['sent'])} was linked to {records} CRM "
+                                           f"record{'' if records == 1 else 's'}.\n")
 
 
-def _advice(decision: Decision) -> Sequence[str]:
+def _which(sent: str) -> str:
+    """`sent` is the mail's date, UTC ISO 8601, or empty."""
+    return f"The e-mail of {sent[:16].replace('T', ' ')} UTC that you tagged" if sent else "The e-mail you tagged"
+
+
+def _reason(line: Mapping[str, Any]) -> str:
+    if "unread" in line:
+        return f"{line['place']}: {UNREAD_WORDS.get(line['unread'], SYSTEM_WORDS)} ({line['unread']})"
+    return f"{line['place']}: {KIND_WORDS.get(line['kind'], line['kind'])} ({line['count']})"
+
+
+def _advice(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     advice: list[str] = []
-    if any(f.place.startswith("attachment") and not f.exempt for f in decision.findings):
-        advice.append("Keep the attachment in the system it belongs to, remove it from the e-mail, and tag again.")
-    elif any(not f.exempt for f in decision.findings):
+    found = [line["place"] for line in lines if "kind" in line]
+    if any(place.startswith("attachment") for place in found):
+        advice.append("Keep the attachment in the system it belongs to, take it out of the e-mail, and tag again.")
+    if any(not place.startswith("attachment") for place in found):
         advice.append("Take the personal part out of the text and tag the e-mail again.")
-    codes = {u.code for u in decision.unread}
+    codes = {line["unread"] for line in lines if "unread" in line}
     if "encrypted" in codes:
         advice.append("Remove the password from the attachment and tag the e-mail again.")
     if codes & {"needs_ocr", "no_text"}:
         advice.append("Ask the sender for a version with text, or leave the picture out.")
-    if codes - {"encrypted", "needs_ocr", "no_text"}:
+    if codes & set(UNREAD_WORDS) - {"encrypted", "needs_ocr", "no_text", "not_fetched"}:
         advice.append("Leave the unreadable part out and tag the e-mail again.")
+    if codes - set(UNREAD_WORDS):
+        advice.append("Nothing for now: the fault is ours, and the operator is told.")
     return advice or ["Nothing: a reviewer decides."]

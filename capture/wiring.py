@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from capture.crm import CRMS
 from capture.errors import BadSettings
 from capture.mailbox import MAILBOXES
 from capture.notify import NOTIFIERS
 from capture.ports import Crm, Extractor, Mailbox, Notifier, Scanner
 from capture.settings import Settings
+from pii_scan.errors import ScanError
+from pii_scan.findings import Decision, Report
+from pii_scan.text import Extraction
+from store import vault
 from store.crypto import Keys
-from store.database import Database, open_database, require_current
+from store.database import Database, open_database
 from store.keys import provider
-from store.vault import check_key
+
+log = logging.getLogger("mailweir.wiring")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,8 +55,7 @@ def opened(settings: Settings) -> Iterator[tuple[Database, Keys]]:
     database = open_database(settings.database_url, pool_size=settings.store.pool_size,
                              busy_seconds=settings.store.busy_seconds)
     try:
-        require_current(database)
-        check_key(database, keys)
+        vault.check(database, keys)
         yield database, keys
     finally:
         database.close()
@@ -64,10 +70,52 @@ def build_scanner(settings: Settings) -> Scanner:
 
 
 def build_extractor(settings: Settings) -> Extractor:
-    """The extractor with its child processes."""
+    """The extractor; it starts a child process for each item it reads."""
     from capture.extract import SandboxedExtractor
 
-    return SandboxedExtractor(settings.extract, workers=settings.engine.readers)
+    return SandboxedExtractor(settings.extract)
+
+
+class RefusingScanner:
+    """Stands in for a scanner that cannot be built: every item is then held with the scanner's error."""
+
+    def __init__(self, error: ScanError) -> None:
+        self.error = error
+
+    def scan(self, extraction: Extraction) -> Report:  # noqa: ARG002 - the protocol asks for it
+        """Raise the error: no verdict, so the item is held."""
+        raise self.error
+
+    def decide(self, report: Report, extraction: Extraction) -> Decision:  # noqa: ARG002 - as above
+        """Raise the error."""
+        raise self.error
+
+
+def scanner_or_refusal(settings: Settings) -> Scanner:
+    """The scanner, or, when the model or the pack is missing, one that holds everything."""
+    try:
+        return build_scanner(settings)
+    except ScanError as error:
+        log.error("%s; every item is held until this is mended: %s", error, error.hint)  # noqa: TRY400
+        return RefusingScanner(error)
+
+
+@contextmanager
+def assembled(settings: Settings) -> Iterator[Tools]:
+    """Everything the flow works with, for one home; closed again at the end."""
+    with opened(settings) as (database, keys):
+        extractor = build_extractor(settings)
+        try:
+            yield Tools(settings, database, keys, build_mailbox(settings), extractor, scanner_or_refusal(settings),
+                        build_crm(settings, database), build_notifier(settings))
+        finally:
+            extractor.close()
+
+
+def build_crm(settings: Settings, database: Database) -> Crm:
+    """The CRM backend of the settings."""
+    made: Crm = load(CRMS, settings.crm.kind, "crm.kind")(database, settings.scan.own_domains)
+    return made
 
 
 def build_mailbox(settings: Settings) -> Mailbox:

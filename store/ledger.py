@@ -18,8 +18,8 @@ row; a step that contradicts what happened raises `BadState`.
 The state of a message over all its copies (design: "worst verdict wins") is decided in `decide`:
 
     scan says   and                                                       then
-    pass        no other copy is held, none was confirmed as personal     link    "decision"
-    pass        another copy of the message is held                       hold    "other-copy-held"
+    pass        nobody else's copy is held, none was confirmed as personal     link    "decision"
+    pass        another person's copy of the message is held              hold    "other-copy-held"
     pass        a reviewer confirmed this very content before             hold    "confirmed-before"
     block, review   a reviewer released this very content under this policy   link    "released-before"
     block, review   otherwise                                             hold    "decision"
@@ -27,6 +27,7 @@ The state of a message over all its copies (design: "worst verdict wins") is dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -178,6 +179,7 @@ def linked(session: Session, capture_id: str, *, activity: str, matched: str, re
     if not _advance(capture, S.LINKED):
         return capture
     capture.activity = activity
+    capture.summary = capture.summary | {"matched": matched, "records": records}
     item = _item_of(session, capture)
     if not _open_cases(session, item.id):
         item.state = ItemState.LINKED
@@ -298,6 +300,32 @@ def unfinished(session: Session, limit: int = 1000) -> tuple[Capture, ...]:
         .order_by(col(Capture.created)).limit(limit)))
 
 
+def item_key(session: Session, capture_id: str) -> str:
+    """The item key of a capture that was scanned or held. Raises `BadState` before that."""
+    return _item_of(session, get(session, capture_id)).item_key
+
+
+def latest_by_source(session: Session, source_keys: Sequence[str]) -> tuple[Capture, ...]:
+    """The newest capture of each of these places."""
+    found: dict[str, Capture] = {}
+    for start in range(0, len(source_keys), 500):
+        chunk = source_keys[start:start + 500]
+        for capture in session.scalars(select(Capture).where(col(Capture.source_key).in_(chunk))
+                                       .order_by(col(Capture.generation))):
+            found[capture.source_key] = capture
+    return tuple(found.values())
+
+
+def outcomes(session: Session) -> dict[str, int]:
+    """How the captures ended: `{"linked": n, "held": n, "gone": n, "unfinished": n}`."""
+    ended = dict(session.execute(
+        columns(col(Capture.outcome), func.count()).where(col(Capture.state).in_((S.NOTIFIED, S.GONE)))
+        .group_by(col(Capture.outcome))).all())
+    total = session.scalars(select(func.count()).select_from(Capture)).one()
+    return {"linked": ended.get("link", 0), "held": ended.get("hold", 0), "gone": ended.get("gone", 0),
+            "unfinished": total - sum(ended.values())}
+
+
 def counts(session: Session) -> dict[str, dict[str, int]]:
     """How many there are by state: `{"captures": {...}, "items": {...}, "cases": {...}}`."""
     return {name: {str(state): number for state, number in session.execute(
@@ -346,7 +374,7 @@ def _rule(session: Session, capture: Capture, item: Item) -> Ruling:
     passed = capture.summary.get("verdict") == Verdict.PASS
     if passed and any(case.state == CaseState.DELETED for case in same):
         return Ruling("hold", "confirmed-before", item.item_key)
-    if passed and _open_cases(session, item.id):
+    if passed and _held_elsewhere(session, capture, item.id):
         return Ruling("hold", "other-copy-held", item.item_key)
     if passed:
         return Ruling("link", "decision", item.item_key)
@@ -364,6 +392,14 @@ def _reason(capture: Capture) -> str:
     if capture.summary.get("verdict") == Verdict.BLOCK:
         return "personal-information"
     return "unreadable" if capture.summary.get("unread") else "unclear"
+
+
+def _held_elsewhere(session: Session, capture: Capture, item_id: str) -> bool:
+    """Is another person's copy of this message held? One's own earlier copy does not count: taking the
+    attachment out and tagging again is what the notice advises."""
+    theirs = select(Case.id).join(Capture, col(Capture.case_id) == col(Case.id)).where(
+        Case.item_id == item_id, Case.state == CaseState.HELD, Capture.mailbox != capture.mailbox)
+    return session.scalars(theirs.limit(1)).first() is not None
 
 
 def _open_cases(session: Session, item_id: str) -> int:

@@ -3,7 +3,8 @@
 The shape is stored and shown by `queue show --json`, so names are only ever added:
 
     {"verdict": "block", "rule": "...", "policy": "bc_foippa@1", "categories": ["government_id"],
-     "findings": [{"kind", "place", "rule", "count", "score"}], "unread": [{"place", "code"}],
+     "findings": [{"kind", "place", "rule", "count", "score", "why": [...]}],
+     "exempt": [{"kind", "place", "count", "exempt"}], "unread": [{"place", "code"}],
      "persons": 31, "minors": 0, "doubt": 0.0, "sensitivity": "L3"}
 """
 
@@ -17,22 +18,31 @@ MAX_FINDINGS = 200
 """Lines kept per decision; the rest are counted in "more"."""
 
 
+MAX_CODES = 12
+"""Reason codes kept per line."""
+
+
 def summary(decision: Decision) -> dict[str, Any]:
-    """What is stored of a decision. Findings of one kind, place and rule are one line; exempt ones are
-    left out, offsets too."""
+    """What is stored of a decision. Findings of one kind, place and rule are one line, without offsets;
+    what was not counted stands apart, with the reason."""
     merged: dict[tuple[str, str, str], dict[str, Any]] = {}
+    passed: dict[tuple[str, str, str], dict[str, Any]] = {}
     for f in decision.findings:
         if f.exempt:
+            line = passed.setdefault((f.category.value, f.place, f.exempt), {
+                "kind": f.category.value, "place": f.place, "count": 0, "exempt": f.exempt})
+            line["count"] += f.count
             continue
         line = merged.setdefault((f.category.value, f.place, f.rule), {
-            "kind": f.category.value, "place": f.place, "rule": f.rule, "count": 0, "score": 0.0})
+            "kind": f.category.value, "place": f.place, "rule": f.rule, "count": 0, "score": 0.0, "why": []})
         line["count"] += f.count
         line["score"] = max(line["score"], round(f.score, 3))
+        line["why"] = sorted({*line["why"], *(code.partition("@")[0] for code in f.why)})[:MAX_CODES]
     lines = sorted(merged.values(), key=lambda line: (-line["score"], line["kind"], line["place"], line["rule"]))
     kept: dict[str, Any] = {
         "verdict": decision.verdict.value, "rule": decision.rule, "policy": decision.policy,
         "categories": [str(category) for category in decision.categories],
-        "findings": lines[:MAX_FINDINGS],
+        "findings": lines[:MAX_FINDINGS], "exempt": list(passed.values())[:MAX_FINDINGS],
         "unread": [{"place": u.place, "code": u.code} for u in decision.unread[:MAX_FINDINGS]],
         "persons": decision.persons, "minors": decision.minors, "doubt": round(decision.doubt, 3),
         "sensitivity": decision.sensitivity}

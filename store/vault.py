@@ -55,6 +55,14 @@ def check_key(db: Database, keys: Keys) -> None:
     _compare(db, keys, must=True)
 
 
+def is_bound(db: Database) -> bool:
+    """True when the database is tied to a master key already, so that making a new one would be wrong."""
+    if not schema_version(db):
+        return False
+    with db.reading() as session:
+        return session.get(Meta, _VERIFIER) is not None
+
+
 def _compare(db: Database, keys: Keys, *, must: bool) -> None:
     with db.reading() as session:
         known = {row.name: row.value for row in session.scalars(select(Meta))}

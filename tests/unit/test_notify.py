@@ -14,11 +14,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from capture.errors import BadSettings, TryLater
-from capture.notices import KIND_WORDS, UNREAD_WORDS, held_notice, linked_notice
+from capture.notices import KIND_WORDS, MAX_LINES, UNREAD_WORDS, held_data, render
 from capture.notify.log import LogNotifier
 from capture.notify.smtp import SmtpNotifier
 from pii_scan.findings import Category, Decision, Finding, Verdict
 from pii_scan.text import REASON_CODES, Unread
+from store.summary import summary as summarise
 
 
 class Inbox:
@@ -44,19 +45,21 @@ def server() -> Iterator[tuple[Inbox, Any]]:
     controller.stop()
 
 
-def decision() -> Decision:
+def summary() -> dict[str, Any]:
     finding = Finding(Category.DATE_OF_BIRTH, "roster", "attachment 2 of 3 (xlsx), sheet 1", 3, 0, 1, 2, 0.99, count=31)
     exempt = Finding(Category.HOME_CONTACT, "phone", "body", 0, 0, 1, 2, 0.5, exempt="signature")
-    return Decision(Verdict.BLOCK, "roster", "bc_foippa@1", (finding, exempt),
-                    (Unread("attachment 1 of 3 (zip)", "encrypted"),))
+    return summarise(Decision(Verdict.BLOCK, "roster", "bc_foippa@1", (finding, exempt),
+                              (Unread("attachment 1 of 3 (zip)", "encrypted"),)))
 
 
 def test_a_held_notice_names_case_kinds_counts_places_and_what_to_do() -> None:
-    notice = held_notice("MW-2026-000007", decision(), sent="2026-11-20T14:03:00+00:00", contact="the privacy office")
+    data = held_data(summary(), case="MW-2026-000007", sent="2026-11-20T14:03:00+00:00", joined=False)
+    notice = render("held", data, contact="the privacy office")
     assert notice.subject == "Held for privacy review: case MW-2026-000007"
+    assert "The e-mail of 2026-11-20 14:03 UTC" in notice.text
     assert "attachment 2 of 3 (xlsx), sheet 1: date of birth (31)" in notice.text
     assert "attachment 1 of 3 (zip): is password-protected or encrypted (encrypted)" in notice.text
-    assert "remove it from the e-mail, and tag again" in notice.text
+    assert "take it out of the e-mail, and tag again" in notice.text
     assert "the privacy office" in notice.text
     assert "home address" not in notice.text, "what was exempted is no reason"
 
@@ -67,14 +70,24 @@ def test_every_category_and_reason_code_has_words() -> None:
 
 
 def test_a_decision_without_a_finding_still_says_why() -> None:
-    doubt = Decision(Verdict.REVIEW, "doubt", "bc_foippa@1", doubt=0.6)
-    assert "the wording as a whole" in held_notice("MW-2026-000001", doubt, sent="", contact="x").text
+    doubt = summarise(Decision(Verdict.REVIEW, "doubt", "bc_foippa@1", doubt=0.6))
+    text = render("held", held_data(doubt, case="MW-2026-000001", sent="", joined=True), contact="x").text
+    assert "the wording as a whole" in text
+    assert "somebody else tagged the same e-mail" in text
+
+
+def test_a_long_list_of_reasons_is_cut_and_counted() -> None:
+    many = {"findings": [], "unread": [{"place": f"attachment {n} of 90 (bin)", "code": "unknown_type"}
+                                       for n in range(90)]}
+    text = render("held", held_data(many, case="MW-2026-000001", sent="", joined=False), contact="x").text
+    assert text.count("unknown_type") == MAX_LINES
+    assert "and 70 more places" in text
 
 
 def test_smtp_delivers_with_the_key_as_message_id(server: tuple[Inbox, int]) -> None:
     inbox, port = server
     notifier = SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="none")
-    notifier.send("n-1", "dana@example.org", "Linked to the CRM", linked_notice(sent="", records=1).text)
+    notifier.send("n-1", "dana@example.org", "Linked to the CRM", render("linked", {"sent": "", "records": 1}, contact="").text)
     [mail] = inbox.mails
     assert mail.rcpt_tos == ["dana@example.org"]
     assert b"Message-ID: <n-1@example.org>" in mail.content

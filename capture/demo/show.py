@@ -1,0 +1,141 @@
+"""`mailweir demo`: a home, the invented mailboxes, one run, and a report of what happened and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from capture import desk, worker
+from capture.demo.items import CRM_FILE, ITEMS, build_mailboxes
+from capture.errors import BadInput
+from capture.homes import create_home
+from capture.mailbox.folder import STATE_PREFIX, TAG, categories
+from capture.settings import Settings, load_settings
+from capture.terminal import STATE_STYLE, console
+from capture.wiring import opened
+from store import identity, ledger
+
+SETTINGS = """\
+# The home of `mailweir demo`. Everybody in it is invented.
+[mailbox]
+domain = "example.org"
+
+[scan]
+own_domains = ["example.org"]
+"""
+
+
+def run_demo(keep: Path | None = None) -> int:
+    """Run the demo and return the exit code: 0, or 1 when an item ended otherwise than it should."""
+    if keep is not None and keep.exists() and any(keep.iterdir()):
+        raise BadInput(f"{keep}: not empty; name a new folder")
+    home = keep.resolve() if keep else Path(tempfile.mkdtemp(prefix="mailweir-demo-"))
+    try:
+        return _show(home, kept=keep is not None)
+    finally:
+        if keep is None:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _show(home: Path, *, kept: bool) -> int:
+    out = console()
+    home.mkdir(exist_ok=True)
+    create_home(home, settings_text=SETTINGS)
+    settings = load_settings(home)
+    build_mailboxes(settings.mailbox_root)
+    tagged = sum(item.outcome != "untouched" for item in ITEMS)
+    out.print(f"[bold]mailweir demo[/]: {len(ITEMS)} invented mails in 3 mailboxes, {tagged} of them tagged "
+              f"\"{TAG}\". Nothing leaves this machine.\n")
+    counts = desk.import_crm(settings, CRM_FILE)
+    out.print("CRM import: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
+    out.print("Working through the mailboxes: fetch, read, scan, decide, link or hold ...\n")
+    began = time.perf_counter()
+    totals = worker.run(settings, once=True)
+    seconds = time.perf_counter() - began
+
+    wrong = _table(settings)
+    out.print(f"\n[bold]{totals['linked']} linked, {totals['held']} held[/], {len(ITEMS) - tagged} untouched, "
+              f"in {seconds:.0f} s.")
+    if wrong:
+        out.print(f"[red]{wrong} items did not end as they should.[/]")
+    _notices(home)
+    verified = desk.verify_audit(settings)
+    out.print(f"\n[bold]Audit[/]: {verified['sentence']}.")
+    _next(home, kept=kept)
+    return 1 if wrong or not verified["whole"] or totals["unfinished"] else 0
+
+
+def _table(settings: Settings) -> int:
+    """Print what became of every item, and why; returns how many ended otherwise than they should."""
+    reasons = _reasons(settings)
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("mailbox", "item", "state", "why"):
+        grid.add_column(column, overflow="fold", no_wrap=column in ("mailbox", "state"))
+    wrong = 0
+    for item in ITEMS:
+        user, _, rest = item.file.partition("/")
+        shown = [c.removeprefix(STATE_PREFIX) for c in categories((settings.mailbox_root / item.file).read_bytes())
+                 if c.startswith(STATE_PREFIX)]
+        state = shown[0] if shown else "untouched"
+        wrong += state != item.outcome
+        flag = "" if state == item.outcome else f" (should be {item.outcome})"
+        style = STATE_STYLE.get(state, "dim")
+        grid.add_row(user, escape(item.story), f"[{style}]{state}[/]{flag}", escape(reasons.get((user, rest), "")))
+    console().print(grid)
+    return wrong
+
+
+def _reasons(settings: Settings) -> dict[tuple[str, str], str]:
+    """Why each tracked item ended as it did, by mailbox and file."""
+    found: dict[tuple[str, str], str] = {}
+    with opened(settings) as (database, keys), database.reading() as session:
+        sources = {identity.source_key(keys, user, rest): (user, rest)
+                   for user, _, rest in (item.file.partition("/") for item in ITEMS)}
+        for row in ledger.latest_by_source(session, list(sources)):
+            found[sources[row.source_key]] = _why(row.summary) if row.outcome == "hold" else _matched(row.summary)
+    return found
+
+
+def _why(summary: dict[str, Any]) -> str:
+    kinds = [f"{f['kind'].replace('_', ' ')}{'' if f['count'] == 1 else ' x' + str(f['count'])} in {f['place']}"
+             for f in summary.get("findings", [])]
+    unread = [f"{u['place']} not read: {u['code'].replace('_', ' ')}" for u in summary.get("unread", [])]
+    return "; ".join([*unread, *kinds][:3]) or "the wording as a whole"
+
+
+def _matched(summary: dict[str, Any]) -> str:
+    return {"contact": "to a contact, by address", "organisation": "to an organisation, by domain",
+            "unmatched": "to the unmatched list: nobody known, nobody guessed"}.get(summary.get("matched", ""), "")
+
+
+def _notices(home: Path) -> None:
+    path = home / "notices.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    out = console()
+    out.print(f"\n[bold]{len(rows)} notices[/] went out; the first of them, as its reader gets it:")
+    for row in rows[:1]:
+        out.print(f"\n  To: {row['to']}\n  Subject: {row['subject']}\n", markup=False)
+        for line in row["text"].splitlines():
+            out.print(f"  {line}", markup=False)
+
+
+def _next(home: Path, *, kept: bool) -> None:
+    out = console()
+    out.print("\n[bold]Three things to try next[/]")
+    if kept:
+        case = f"MW-{time.strftime('%Y')}-000001"
+        lines = [f"mailweir queue list --home {home}", f"mailweir queue show {case} --home {home}",
+                 f"mailweir audit show --home {home}"]
+    else:
+        lines = ["mailweir demo --keep demo-home        keeps what you just saw, so that you can look around",
+                 "mailweir scan SOME-MAIL.eml           scans a mail of yours; stores nothing",
+                 "mailweir init                         makes a home of your own"]
+    for line in lines:
+        out.print(f"  {line}", markup=False)

@@ -1,0 +1,165 @@
+"""What operators and reviewers do at the terminal: the queue, the CRM records, the audit.
+
+Every look and every act writes its audit row in the same transaction. Results are plain values for a table
+or JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from capture import pipeline
+from capture.errors import BadInput
+from capture.matching import may_identify
+from capture.settings import Settings
+from capture.wiring import assembled, opened
+from store import audit, cases, crm_import, crm_records
+from store.database import Database
+from store.tables import Case
+
+_REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class BadReason(BadInput):
+    """A reason is a short code of small letters, digits and hyphens, because it stands in the audit."""
+
+    code = "bad-reason"
+    hint = "For example: --reason false-positive, --reason confirmed, --reason business-contact."
+
+
+def actor_name(named: str = "") -> str:
+    """Who acts: the name given, else the user the system knows this process as (not the environment)."""
+    if named:
+        return named
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def list_cases(settings: Settings, *, all_cases: bool = False) -> list[dict[str, Any]]:
+    """Held items, oldest first: kinds, counts and places only."""
+    with opened(settings) as (database, _), database.session() as session:
+        found = cases.listed(session, state=None) if all_cases else cases.listed(session)
+        audit.append(session, "quarantine:queue:listed", actor=actor_name(), body={"cases": len(found)})
+        return [_case_row(case) for case in found]
+
+
+def show_case(settings: Settings, number: str) -> dict[str, Any]:
+    """Why one item is held, finding by finding."""
+    with opened(settings) as (database, _), database.session() as session:
+        case = cases.get(session, number)
+        audit.append(session, "quarantine:case:read", actor=actor_name(), subject=case.number)
+        summary = case.summary
+        return _case_row(case) | {
+            "rule": summary.get("rule", ""), "policy": case.policy, "sensitivity": summary.get("sensitivity", ""),
+            "persons": summary.get("persons", 0), "minors": summary.get("minors", 0),
+            "doubt": summary.get("doubt", 0.0), "closed_by": case.closed_by, "closed_reason": case.closed_reason,
+            "findings": summary.get("findings", []), "exempt": summary.get("exempt", []),
+            "unread": summary.get("unread", []),
+            "trackers": [capture.mailbox for capture in cases.trackers(session, case)]}
+
+
+def release_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
+    """Let an item pass and link it for everybody who tracked it."""
+    _check_reason(reason)
+    with assembled(settings) as tools:
+        with tools.database.session() as session:
+            released = cases.release(session, number, actor=actor_name(actor), reason=reason)
+            captures = [capture.id for capture in released.captures]
+        outcomes = [pipeline.capture_item(capture, tools) for capture in captures]
+        tools.database.scrub()
+    linked = outcomes.count(pipeline.LINK)
+    if linked < len(outcomes):
+        return (f"{number} released, but {len(outcomes) - linked} of {len(outcomes)} could not be linked "
+                "and are held anew")
+    return f"{number} released and linked for {linked} tracker{'' if linked == 1 else 's'}"
+
+
+def delete_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
+    """Destroy the content of a held item. What remains is the receipt: case, kinds, who, when, why."""
+    _check_reason(reason)
+    with opened(settings) as (database, _):
+        with database.session() as session:
+            destroyed = cases.delete(session, number, actor=actor_name(actor), reason=reason)
+        database.scrub()
+    return f"{number} deleted: the key of {destroyed} stored content{'' if destroyed == 1 else 's'} is destroyed"
+
+
+def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: str = "") -> dict[str, int]:
+    """Import organisations and contacts from a CSV file (UTF-8, or the Windows code page)."""
+    try:
+        raw = file.read_bytes()
+    except OSError as exc:
+        raise BadInput(f"{file}: {type(exc).__name__}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", "replace")
+    with opened(settings) as (database, _), database.session() as session:
+        return crm_import.import_csv(session, text, actor=actor_name(actor), dry_run=dry_run,
+                                     may_identify=partial(may_identify, own_domains=settings.scan.own_domains))
+
+
+def list_crm(settings: Settings, kind: str) -> list[dict[str, Any]]:
+    """Records of the embedded CRM: activities, organisations, contacts or unmatched."""
+    with opened(settings) as (database, _), database.session() as session:
+        rows = crm_records.listed(session, kind)
+        audit.append(session, "crm:records:listed", actor=actor_name(), body={"kind": kind, "count": len(rows)})
+        return rows
+
+
+def show_crm(settings: Settings, record: str) -> dict[str, Any]:
+    """One record with its links and trackers."""
+    with opened(settings) as (database, _), database.session() as session:
+        shown = crm_records.shown(session, record)
+        audit.append(session, "crm:record:read", actor=actor_name(), subject=shown["id"],
+                     body={"kind": shown["kind"]})
+        return shown
+
+
+def verify_audit(settings: Settings) -> dict[str, Any]:
+    """Walk the chain of audit rows; the walk itself is recorded when the chain is whole."""
+    with opened(settings) as (database, _):
+        return verify(database)
+
+
+def verify(database: Database) -> dict[str, Any]:
+    """As `verify_audit`, for an open database."""
+    with database.session() as session:
+        result = audit.verify(session)
+        if result.ok:
+            audit.append(session, "audit:chain:verified", actor=actor_name(),
+                         body={"rows": result.rows, "result": "whole"})
+    sentence = (f"audit whole: {result.rows} rows, every one follows from the one before" if result.ok else
+                f"audit-broken: row {result.row} does not fit ({result.problem}); the rows before it do")
+    return {"whole": result.ok, "rows": result.rows, "row": result.row, "problem": result.problem,
+            "sentence": sentence}
+
+
+def show_audit(settings: Settings, *, last: int) -> list[dict[str, Any]]:
+    """The newest audit events, oldest of them first."""
+    with opened(settings) as (database, _), database.session() as session:
+        rows = audit.show(session, last=last)
+        audit.append(session, "audit:log:read", actor=actor_name(), body={"rows": len(rows)})
+        return [{"seq": r.seq, "at": r.at.isoformat(timespec="seconds"), "actor": r.actor, "action": r.action,
+                 "subject": r.subject, "body": r.body} for r in rows]
+
+
+def _case_row(case: Case) -> dict[str, Any]:
+    summary = case.summary
+    return {"case": case.number, "state": case.state, "verdict": case.verdict, "reason": case.reason,
+            "kinds": summary.get("categories", []),
+            "unread": sorted({u["code"] for u in summary.get("unread", [])}),
+            "trackers": case.trackers, "opened": case.opened.isoformat(timespec="seconds"),
+            "closed": case.closed.isoformat(timespec="seconds") if case.closed else ""}
+
+
+def _check_reason(reason: str) -> None:
+    if not _REASON.fullmatch(reason):
+        raise BadReason

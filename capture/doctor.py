@@ -1,0 +1,114 @@
+"""`mailweir doctor`: every part looked at, each with what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from capture.desk import verify
+from capture.errors import CaptureError
+from capture.settings import Settings, load_settings
+from capture.wiring import build_extractor, build_mailbox, build_scanner, opened
+from pii_scan.errors import MailweirError, ScanError
+from store import ledger, outbox
+from store.database import Database
+
+Result = Literal["ok", "warn", "fail"]
+LOW_DISK_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: `ok`, `warn` (works, but look) or `fail` (does not work)."""
+
+    name: str
+    result: Result
+    detail: str
+
+
+def examine(home: Path) -> list[Check]:
+    """Look at everything; a part that fails does not hide the ones after it."""
+    try:
+        settings = load_settings(home)
+    except MailweirError as error:
+        return [_failed("settings", error), *_scanner(Settings(home=home)), *_readers(Settings(home=home))]
+    return [Check("settings", "ok", str(home)), *_store(settings), *_scanner(settings), *_readers(settings),
+            *_mailbox(settings), *_disk(settings)]
+
+
+def _failed(name: str, error: MailweirError) -> Check:
+    return Check(name, "fail", f"{error} {error.hint}")
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    try:
+        with opened(settings) as (database, keys):
+            yield Check("master key", "ok", f"{settings.store.keys}, key {keys.id}, the one of this database")
+            yield Check("database", "ok", database.engine.dialect.name)
+            yield from _contents(database)
+    except MailweirError as error:
+        yield _failed("database and key", error)
+
+
+def _contents(database: Database) -> Iterator[Check]:
+    verified = verify(database)
+    yield Check("audit", "ok" if verified["whole"] else "fail", verified["sentence"])
+    with database.reading() as session:
+        counts = ledger.counts(session)
+        unfinished = ledger.outcomes(session)["unfinished"]
+        waiting = outbox.waiting(session)
+    held = counts["cases"].get("held", 0)
+    yield Check("held for review", "ok", f"{held} open case{'' if held == 1 else 's'}")
+    yield Check("unfinished items", "warn" if unfinished else "ok",
+                f"{unfinished}; `mailweir capture run` takes them up" if unfinished else "none")
+    yield Check("notices", "warn" if waiting else "ok",
+                f"{waiting} not sent yet; the next run tries again" if waiting else "all sent")
+
+
+def _scanner(settings: Settings) -> Iterator[Check]:
+    try:
+        build_scanner(settings)
+    except ScanError as error:
+        yield _failed("scanner", error)
+    else:
+        yield Check("scanner", "ok", f"language model and policy pack {settings.scan.pack} loaded")
+
+
+def _readers(settings: Settings) -> Iterator[Check]:
+    from capture.extract import SandboxedExtractor
+
+    extractor = build_extractor(settings)
+    if not isinstance(extractor, SandboxedExtractor):
+        return
+    try:
+        found = extractor.protections()
+        missing = extractor.missing_readers()
+        sample = extractor.extract(b"Subject: test\n\nhello\n")
+    finally:
+        extractor.close()
+    on = [name for name, value in found.items() if value and name != "ocr"]
+    off = [name for name, value in found.items() if not value and name != "ocr"]
+    needed = found.get("process") and found.get("limits") and sample.status == "read"
+    detail = f"on: {', '.join(on) or 'none'}" + (f"; off: {', '.join(off)}" if off else "")
+    yield Check("reading in child processes", "fail" if not needed else "warn" if off else "ok", detail)
+    if missing:
+        yield Check("readers", "warn", f"not loaded, their files are held: {', '.join(missing)}")
+    yield Check("OCR", "ok" if found.get("ocr") else "warn",
+                "tesseract found" if found.get("ocr") else "no tesseract: pictures and scans are held as needs_ocr")
+
+
+def _mailbox(settings: Settings) -> Iterator[Check]:
+    try:
+        tagged = sum(1 for _ in build_mailbox(settings).tagged())
+    except CaptureError as error:
+        yield _failed("mailbox", error)
+    else:
+        yield Check("mailbox", "ok", f"{settings.mailbox.kind}, tagged and waiting: {tagged}")
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    free = shutil.disk_usage(settings.home).free
+    yield Check("disk", "ok" if free > LOW_DISK_BYTES else "warn", f"{free / 1e9:.1f} GB free")

@@ -1,0 +1,211 @@
+"""THE flow: track, fetch, extract, scan, decide, link or hold, mark, notify.
+
+Read `capture_item` first. It is plain Python; `capture/engine.py` runs it durably by giving it a `step`
+that checkpoints, tests run it with `directly`. A step returns ids, counts and codes; text stays inside one
+step or lies in an encrypted blob. Every step may be repeated: the ledger knows what is done.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlmodel import Session
+
+from capture import notices, wire
+from capture.errors import ItemGone, StepFailed
+from capture.ports import ItemRef, MailItem, Step
+from capture.steps import directly
+from capture.wiring import Tools
+from pii_scan.text import Envelope
+from store import identity, ledger, outbox, quarantine
+from store.errors import NotFound
+from store.tables import Capture, CaptureState
+
+LINK, HOLD, GONE = "link", "hold", "gone"
+STATES = {LINK: "linked", HOLD: "held"}
+
+
+def capture_item(capture: str, tools: Tools, step: Step = directly) -> str:
+    """Work one tagged item through and return what became of it: "link", "hold" or "gone".
+
+    What cannot be fetched, read, scanned or linked is held for review, never linked and never lost.
+    Raises `StepFailed` only when not even holding was possible; the capture then stays unfinished and is
+    taken up again at the next start.
+    """
+    step("track", partial(track, tools, capture))
+    try:
+        sent = step("examine", partial(examine, tools, capture))         # fetch, extract, scan
+        outcome = step("decide", partial(decide, tools, capture, sent))  # ... or hold
+        if outcome == LINK:
+            step("link", partial(link, tools, capture))
+    except StepFailed as failure:
+        if failure.reason == ItemGone.code:
+            outcome = step("gone", partial(gone, tools, capture))
+        else:
+            outcome = step("hold", partial(hold, tools, capture, failure.reason))
+    if outcome != GONE:
+        try:
+            step("mark", partial(mark, tools, capture, outcome))
+        except StepFailed:
+            step("unmarked", partial(unmarked, tools, capture))
+    step("notify", partial(notify, tools, capture))
+    return outcome
+
+
+def track(tools: Tools, capture: str) -> int:
+    """Count the attempt. The capture itself was registered together with its place in the queue."""
+    with tools.database.session() as session:
+        return ledger.begin(session, capture).attempts
+
+
+def examine(tools: Tools, capture: str) -> str:
+    """Fetch, extract, scan. Keeps mail and text encrypted, and the decision as codes, counts and places.
+
+    The mail is kept as soon as it is fetched: from then on the item cannot be lost, whatever happens.
+    Returns the mail's date (UTC ISO 8601, or "") for the notice.
+    """
+    with tools.database.reading() as session:
+        row = ledger.get(session, capture)
+        if row.state != CaptureState.CLAIMED:
+            return ""
+        ref = _ref(tools, row)
+    item = tools.mailbox.fetch(ref)
+    with tools.database.session() as session:
+        quarantine.stage(session, tools.keys, capture, "mail", item.raw)
+
+    extraction = tools.extractor.extract(item.raw)
+    report = tools.scanner.scan(extraction)
+    decision = tools.scanner.decide(report, extraction)
+
+    content = identity.content_hash(tools.keys, item.raw)
+    with tools.database.session() as session:
+        quarantine.stage(session, tools.keys, capture, "extraction", wire.to_bytes(extraction))
+        ledger.scanned(session, capture, item_key=_item_key(tools, extraction.envelope, content),
+                       content_hash=content, decision=decision)
+    return extraction.envelope.sent
+
+
+def decide(tools: Tools, capture: str, sent: str = "") -> str:
+    """Rule on the item with all that is known of it, and hold it in the same transaction if so ruled."""
+    with tools.database.session() as session:
+        if ledger.decide(session, capture).link:
+            return LINK
+        held = ledger.hold(session, capture)
+        _tell_held(tools, session, capture, held, sent)
+        return HOLD
+
+
+def link(tools: Tools, capture: str) -> int:
+    """Write the item to the CRM (an upsert by our key), then note it and destroy what was staged."""
+    with tools.database.reading() as session:
+        row = ledger.get(session, capture)
+        if row.state == CaptureState.LINKED:
+            return 0
+        item_key = ledger.item_key(session, capture)
+        mail = MailItem(_ref(tools, row), quarantine.read(session, tools.keys, _blob(session, capture, "mail")))
+        text = _blob(session, capture, "extraction", optional=True)
+        extraction = wire.from_bytes(quarantine.read(session, tools.keys, text)) if text else None
+    if extraction is None:  # released although it was never read: a fault held it before
+        extraction = tools.extractor.extract(mail.raw)
+    done = tools.crm.link(item_key, row.mailbox, mail, extraction.envelope, extraction)
+    with tools.database.session() as session:
+        ledger.linked(session, capture, activity=done.activity, matched=done.matched, records=done.records)
+        if tools.settings.notify.linked:
+            outbox.add(session, key=f"{capture}/linked", recipient=address_of(tools, row.mailbox), template="linked",
+                       data={"sent": extraction.envelope.sent, "records": done.records}, capture_id=capture)
+    return done.records
+
+
+def hold(tools: Tools, capture: str, reason: str) -> str:
+    """Hold the item because a step gave up; `reason` is that step's error code."""
+    with tools.database.session() as session:
+        row = ledger.get(session, capture)
+        if row.outcome == LINK and row.state in (CaptureState.LINKED, CaptureState.MARKED, CaptureState.NOTIFIED):
+            return LINK  # it was linked before the fault; holding it now would contradict the CRM
+        held = ledger.hold(session, capture, reason=reason)
+        _tell_held(tools, session, capture, held)
+    return HOLD
+
+
+def gone(tools: Tools, capture: str) -> str:
+    """Note that the item left the mailbox before it could be fetched. Where it is now, its tag is found again."""
+    with tools.database.session() as session:
+        ledger.gone(session, capture)
+    return GONE
+
+
+def mark(tools: Tools, capture: str, outcome: str) -> str:
+    """Show the user the state as a category, and take the tag off."""
+    with tools.database.reading() as session:
+        ref = _ref(tools, ledger.get(session, capture))
+    tools.mailbox.mark(ref, STATES[outcome])
+    with tools.database.session() as session:
+        return ledger.marked(session, capture).state
+
+
+def unmarked(tools: Tools, capture: str) -> str:
+    """The mailbox could not be marked; the outcome stands and the audit says that it is not shown."""
+    with tools.database.session() as session:
+        return ledger.marked(session, capture, shown=False).state
+
+
+def notify(tools: Tools, capture: str) -> str:
+    """Deliver what lies in the outbox and finish the capture. A notice that does not go out stays there."""
+    deliver(tools)
+    with tools.database.session() as session:
+        return ledger.finished(session, capture).state
+
+
+def deliver(tools: Tools, limit: int = 20) -> int:
+    """Send the notices that are due; returns how many went out. At least once each."""
+    with tools.database.session() as session:
+        taken = outbox.take(session, limit=limit)
+    sent = 0
+    for notice in taken:
+        text = notices.render(notice.template, notice.data, contact=tools.settings.notify.contact)
+        try:
+            directly("send", partial(tools.notifier.send, notice.id, notice.recipient, text.subject, text.text))
+        except StepFailed as failure:
+            with tools.database.session() as session:
+                outbox.mark_failed(session, notice.id, code=failure.reason, retry=failure.retry)
+            continue
+        with tools.database.session() as session:
+            outbox.mark_sent(session, notice.id)
+        sent += 1
+    return sent
+
+
+def address_of(tools: Tools, mailbox: str) -> str:
+    """Where the notices of a mailbox's user go."""
+    domain = tools.settings.mailbox.domain
+    return mailbox if "@" in mailbox or not domain else f"{mailbox}@{domain}"
+
+
+def _tell_held(tools: Tools, session: Session, capture: str, held: ledger.Held, sent: str = "") -> None:
+    row = ledger.get(session, capture)
+    outbox.add(session, key=f"{capture}/held", recipient=address_of(tools, row.mailbox), template="held",
+               data=notices.held_data(row.summary, case=held.number, sent=sent, joined=held.joined),
+               capture_id=capture)
+
+
+def _ref(tools: Tools, row: Capture) -> ItemRef:
+    key = ledger.open_locator(tools.keys, row)
+    if key is None:
+        raise NotFound(f"place of capture {row.id}")
+    return ItemRef(row.mailbox, key)
+
+
+def _item_key(tools: Tools, envelope: Envelope, content: str) -> str:
+    if envelope.message_id:
+        return identity.message_key(tools.keys, envelope.message_id)
+    return identity.fallback_key(tools.keys, sender=envelope.sender.email if envelope.sender else "",
+                                 sent=envelope.sent, subject=envelope.subject, body=content.encode())
+
+
+def _blob(session: Session, capture: str, kind: str, *, optional: bool = False) -> str:
+    """The id of what is kept of a capture, or of another copy in the same case; "" when optional and absent."""
+    found = (quarantine.blobs(session, capture_id=capture, kind=kind)
+             or quarantine.blobs(session, sharing_case_with=capture, kind=kind))
+    if not found and not optional:
+        raise NotFound(f"{kind} of capture {capture}")
+    return found[0].id if found else ""
