@@ -1,0 +1,65 @@
+"""Plain text and XML."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from capture.extract.collect import PartSink
+from capture.extract.headers import parse_value
+from capture.extract.reader import CannotRead
+from capture.extract.textual import Decoded, as_text
+from pii_scan.text import Label
+
+_XML: Final = re.compile(r"<!--(.*?)-->|<!\[CDATA\[(.*?)\]\]>|<([^<>]*)>|([^<]+)", re.S)
+_ATTRIBUTE: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_ENTITY: Final = re.compile(r"<!ENTITY\b", re.I)
+_LOSSY_SHARE: Final = 0.01
+
+
+def decoded_text(data: bytes, sink: PartSink) -> str:
+    """Return the text of a file with line ends as `\\n`. Raises `CannotRead` when it is none."""
+    found: Decoded | None = as_text(data, parse_value(sink.declared)[1].get("charset", ""))
+    if found is None:
+        raise CannotRead("unknown_type")
+    if found.lossy and found.text.count("\ufffd") > _LOSSY_SHARE * len(found.text):
+        sink.partial("corrupt")
+    text = found.text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip("\ufeff\0 \t\n\f\v"):
+        sink.empty()
+    return text
+
+
+def read_text(data: bytes, sink: PartSink) -> None:
+    """Read a plain text file."""
+    text = decoded_text(data, sink)
+    if "-----BEGIN PGP MESSAGE-----" in text:
+        sink.partial("encrypted")
+    sink.text(text)
+
+
+def read_xml(data: bytes, sink: PartSink) -> None:
+    """Read the text, attributes and comments of XML, without a parser that could be led astray."""
+    text = decoded_text(data, sink)
+    if _ENTITY.search(text):
+        sink.partial("external_entity")
+    words: list[str] = []
+    attributes: list[str] = []
+    comments: list[str] = []
+    for match in _XML.finditer(text):
+        if match[1]:
+            comments.append(match[1].strip())
+        elif match[3]:
+            attributes += [a or b for a, b in _ATTRIBUTE.findall(match[3])]
+        elif (piece := (match[2] or match[4] or "").strip()):
+            words.append(unescape_entities(piece))
+    sink.text("\n".join(words))
+    sink.text(unescape_entities("\n".join(filter(None, attributes))), Label.LINK, "attributes")
+    sink.text("\n".join(filter(None, comments)), Label.HIDDEN, "comments")
+
+
+def unescape_entities(text: str) -> str:
+    """Resolve character references."""
+    import html
+
+    return html.unescape(text) if "&" in text else text
