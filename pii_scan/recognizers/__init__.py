@@ -32,6 +32,11 @@ REGISTRY: dict[str, str] = {
     "health": "pii_scan.recognizers.health:HealthRecognizer",
     "criminal_record": "pii_scan.recognizers.criminal_record:CriminalRecordRecognizer",
     "immigration": "pii_scan.recognizers.immigration:ImmigrationRecognizer",
+    "minor": "pii_scan.recognizers.minor:MinorRecognizer",
+    "family": "pii_scan.recognizers.family:FamilyRecognizer",
+    "education": "pii_scan.recognizers.education:EducationRecognizer",
+    "employment": "pii_scan.recognizers.employment:EmploymentRecognizer",
+    "belief": "pii_scan.recognizers.belief:BeliefRecognizer",
     "uk_nhs": "pii_scan.recognizers.uk_nhs:UkNhsRecognizer",
     "uk_nino": "pii_scan.recognizers.uk_nino:UkNinoRecognizer",
 }

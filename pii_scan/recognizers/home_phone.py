@@ -50,19 +50,17 @@ class HomePhoneRecognizer(Recognizer):
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         low = doc.low
-        done = -1
         for m in PHONE.finditer(low):
-            done = m.end()
             lo, hi = doc.around(m.start(), m.end(), 70)
             if code := self._after(low, m.end(), hi) or self._before(doc, lo, m.start()):
                 yield Hit(m.start(), m.end(), 0.9, (code,))
         if "home" not in doc.at and "residence" not in doc.at and "h" not in doc.at:
             return
         for place in doc.spots(("home", "residence", "h")):  # numbers of other countries, right beside the word
-            m = _ABROAD.search(low, place, doc.around(place, place, 40)[1])
-            if m and 8 <= sum(map(str.isdigit, m.group())) <= 15 and not PHONE.search(low, place, m.end()) \
-                    and _LABEL.match(low, place) and _AFTER_LABEL.match(low, _end(low, place), m.start()):
-                yield Hit(m.start(), m.end(), 0.85, ("context:home", "abroad"))
+            far = _ABROAD.search(low, place, doc.around(place, place, 40)[1])
+            if far and 8 <= sum(map(str.isdigit, far.group())) <= 15 and not PHONE.search(low, place, far.end()) \
+                    and _LABEL.match(low, place) and _AFTER_LABEL.match(low, _end(low, place), far.start()):
+                yield Hit(far.start(), far.end(), 0.85, ("context:home", "abroad"))
 
     @staticmethod
     def _after(low: str, at: int, hi: int) -> str:

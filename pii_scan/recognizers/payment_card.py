@@ -56,7 +56,7 @@ class PaymentCardRecognizer(Recognizer):
                 yield Hit(m.start(), m.end(), 1.0, (f"context:{near}", "check-digit"))
             elif right and m.end() - m.start() > len(digits) and not BUSINESS.search(doc.low, lo, m.start()):
                 yield Hit(m.start(), m.end(), 0.6, ("grouped", "check-digit"))
-            elif near and len(digits) >= 15 and not BUSINESS.search(doc.low, lo, m.start()):
+            elif near and len(digits) >= 15 and not BUSINESS.search(doc.low, max(lo, m.start() - 20), m.start()):
                 yield Hit(m.start(), m.end(), 0.6, (f"context:{near}", "wrong-check-digit"))
 
 

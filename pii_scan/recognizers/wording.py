@@ -57,7 +57,8 @@ def compile_cue(pattern: str) -> re.Pattern[str]:
     blank = r"(?:[ \t]{1,3}|[ \t]{0,3}\r?\n[ \t>|]{0,8})"
     text = (pattern.replace("{who}", rf"(?:{_WHO_SURE}|(?P<name>{NAME}))")
             .replace("{whose}", rf"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"))
-    text = text.replace("[ ]+", " ").replace("[ ]", " ").replace("[ -]", "(?: |-)")
+    for written, meant in (("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)"), ("[- ]", "(?:-| )")):
+        text = text.replace(written, meant)
     return re.compile(text.replace(" ", blank))
 
 

@@ -1,0 +1,44 @@
+"""Origin, creed, orientation and politics of a person."""
+
+from __future__ import annotations
+
+import re
+
+from pii_scan.findings import Category
+from pii_scan.recognizers.wording import WordingRecognizer, compile_cue
+
+_CREED = (r"(?:muslim|jewish|catholic|hindu|sikh|buddhist|mormon|pentecostal|baptist|jehovah's witness|evangelical|atheist|born again|orthodox jew|anglican|lutheran|"
+          r"seventh-day adventist|christian|vegan for religious reasons)")
+_ORIGIN = (r"(?:haida|metis|cree|ojibwe|inuit|first nations|indigenous|aboriginal|african[- ]american|black|hispanic|latino|latina|chinese|filipino|punjabi|somali|"
+           r"status indian|coast salish|nisga'a|secwepemc|two-spirit)")
+_ORIENTATION = r"(?:gay|lesbian|bisexual|transgender|transitioning|queer|non-?binary)"
+_PARTY = r"(?:ndp|liberal|liberals|conservatives?|green party|republicans?|democrats?|communist|bloc|pq|party)"
+
+
+class BeliefRecognizer(WordingRecognizer):
+    """Find race, origin, religion, orientation, union or political activity told of a person.
+
+    Score 0.85 with a pronoun or name as the subject. Public figures' politics, cultural policy and course
+    titles are left alone.
+
+    Source: gov.bc.ca, "Personal Information" (race, religion); UK GDPR Article 9 in the UK pack.
+    """
+
+    kind = "belief"
+    category = Category.RACE_RELIGION_POLITICS
+    citation = "category.race_religion_politics"
+    anchors = frozenset("muslim jewish catholic hindu sikh buddhist mormon pentecostal baptist evangelical atheist anglican lutheran christian jehovah ramadan sabbath temple mosque synagogue church "
+                        "haida metis cree ojibwe inuit indigenous aboriginal african hispanic latino latina chinese filipino punjabi somali descent origin gay lesbian bisexual transgender transitioning queer nonbinary "
+                        "ndp conservatives riding communist republican republicans democrat union steward slate came juif juive musulman musulmane innue innu congolaise ramadan catholique autochtone candidat".split())
+    never = re.compile(r"\b(?:governor|senator|congress\w*|minister of|president (?:bush|clinton)|candidates? for (?:governor|president|senate)|poll|voters|black (?:ink|box|hills|friday|belt|out)|christian (?:science|name)|chinese (?:food|restaurant|market|government)|"
+                       r"church (?:street|st|road)|elections? results|course|curriculum|module|training|workshop|awareness)\b")
+    cues = (
+        (0.85, "creed", compile_cue(rf"{{who}} (?i:(?:is|am|was|'s) (?:an? |the )?(?:[a-z]{{2,12}} )?{_CREED}\b)")),
+        (0.85, "creed", compile_cue(rf"(?i:\b(?:i'm|he's|she's) (?:an? )?(?:[a-z]{{2,12}} )?(?:{_CREED}|{_ORIGIN}|{_ORIENTATION})\b)")),
+        (0.85, "practice", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:fasting for|observes?|observing|keeps|celebrates?|off for|prays?|praying|converted to) (?:[a-z]{1,10} )?(?:ramadan|sabbath|the sabbath|islam|yom kippur|kosher|vesak|diwali|lent|mosque|temple|vaisakhi|eid)\b)")),
+        (0.85, "origin", compile_cue(rf"{{who}} (?i:(?:is|am|was|'s) (?:an? )?(?:[a-z]{{2,12}} )?{_ORIGIN}\b)(?! (?i:restaurant|market|gas|box))")),
+        (0.85, "orientation", compile_cue(rf"{{who}} (?i:(?:is|am|'s|came out as|identifies as) (?:an? )?{_ORIENTATION}\b)")),
+        (0.85, "orientation", compile_cue(r"{who} (?i:came out to )")),
+        (0.85, "politics", compile_cue(rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:running for the|donated to the|campaigning for the|votes?|volunteers? for the|member of the|card[- ]carrying) {_PARTY}\b)")),
+        (0.85, "fr", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:est (?:juive?|musulmane?|catholique|innue?|autochtone|temoin de jehovah|bouddhiste)|fait le ramadan|est candidate? (?:liberale?|conservatrice?|conservateur|du npd))\b)")),
+    )
