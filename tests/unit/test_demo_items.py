@@ -17,6 +17,7 @@ import pytest
 
 from capture.demo import compose
 from capture.demo.items import CRM_FILE, EXPECTED, ITEMS, TRACK, UNTOUCHED, build_mailboxes
+from store.crm_import import read_lines
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,9 @@ def test_the_crm_file_knows_the_clients_and_not_the_strangers() -> None:
     assert compose.MOIRA.email not in known
     assert compose.MOIRA.email.partition("@")[2] in domains
     assert compose.WALLACE.email.partition("@")[2] not in domains
+
+
+def test_the_importer_takes_the_crm_file() -> None:
+    lines = read_lines(CRM_FILE.read_text(encoding="utf-8"))
+    assert sum(line.is_contact for line in lines) == 6
+    assert len({line.organisation for line in lines}) == 5
