@@ -19,8 +19,8 @@ BUILT_IN = {
     37: "#,##0;(#,##0)", 38: "#,##0;(#,##0)", 39: "#,##0.00;(#,##0.00)", 40: "#,##0.00;(#,##0.00)",
     41: "#,##0", 42: "$#,##0", 43: "#,##0.00", 44: "$#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0",
     48: "##0.0E+0", 49: "@",
-    **{number: "yyyy-mm-dd" for number in (*range(27, 32), 36, *range(50, 55), 57, 58)},
-    **{number: "h:mm:ss" for number in (32, 33, 34, 35, 55, 56)},
+    **dict.fromkeys((*range(27, 32), 36, *range(50, 55), 57, 58), "yyyy-mm-dd"),
+    **dict.fromkeys((32, 33, 34, 35, 55, 56), "h:mm:ss"),
 }
 """Format id -> code where the file declares none (US forms; the East Asian dates are given as ISO)."""
 
@@ -109,10 +109,13 @@ def cell_text(value: float | str, code: str, *, from_1904: bool = False) -> tupl
     shown = display(number, code, from_1904=from_1904)
     if shown == text:
         return text, ""
+    return (shown, "") if spells_out(shown, text) else (text, shown)
+
+
+def spells_out(shown: str, text: str) -> bool:
+    """Whether a displayed form gives a number digit by digit, perhaps with leading zeros, blanks or hyphens."""
     digits = re.sub(r"\D", "", shown).lstrip("0")
-    if _DIGIT_LIKE.match(shown) and digits and digits == text.lstrip("-") and len(shown) > len(text):
-        return shown.strip(), ""
-    return text, shown
+    return bool(_DIGIT_LIKE.match(shown) and digits and digits == text.lstrip("-") and len(shown) > len(text))
 
 
 def display(value: float, code: str, *, from_1904: bool = False) -> str:

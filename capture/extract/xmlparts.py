@@ -103,7 +103,6 @@ class Walker:
         self._max_depth = max_depth
         self._depth = 0
         self._names: dict[str, str] = {}
-        self.namespace = ""
 
     def opened(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element begins."""
