@@ -133,3 +133,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("address", Category.HOME_CONTACT, _h(r"(?:mailing |street )?address(?: \w+)?|adresse"), lambda v: bool(_STREET.fullmatch(v.lower())), 0.6, 0.0, with_id=True, weak_with_company=True),
 )
 """In order: the first kind whose words a header holds is taken."""
+
+ANY_HEADER = re.compile("|".join(k.header.pattern for k in KINDS))
+"""Tells quickly that a cell names no kind at all."""

@@ -114,15 +114,28 @@ class Scanner:
                 open_questions.append((result, int(place[1]), int(place[2])))
         if not open_questions:
             return
+        if any(r.score >= self.pack.thresholds.finding_block and not _asks(r) for r in results):
+            for result, _, _ in open_questions:  # the item is held anyway: the name decides nothing
+                yield result, min(result.score, 0.7), _told(result, "name-not-asked")
+            return
         spans = [(max(0, a - 80), min(len(text), b + 80)) for _, a, b in open_questions]
         people = self._names.persons([text[a:b].replace("\n", " ") for a, b in spans]) if self._names else None
         for n, (result, a, b) in enumerate(open_questions):
             sure = people is not None and any(s < b - spans[n][0] and e > a - spans[n][0] for s, e in people[n])
-            why = tuple("person:name" if c.startswith("person:name@") else c for c in result.recognition_metadata["why"])
             if sure:
-                yield result, result.score, (*why, "name-model")
+                yield result, result.score, _told(result, "name-model")
             else:
-                yield result, min(result.score, 0.45 if people is not None else 0.6), (*why, "name-unconfirmed")
+                yield result, min(result.score, 0.45 if people is not None else 0.6), _told(result, "name-unconfirmed")
+
+
+def _asks(result: RecognizerResult) -> bool:
+    return any(c.startswith("person:name@") for c in result.recognition_metadata["why"])
+
+
+def _told(result: RecognizerResult, answer: str) -> tuple[str, ...]:
+    """The codes of a result resting on a name, without offsets, and what came of asking."""
+    codes = result.recognition_metadata["why"]
+    return (*("person:name" if c.startswith("person:name@") else c for c in codes), answer)
 
 
 def _chunks(extraction: Extraction) -> Iterator[_Chunk]:

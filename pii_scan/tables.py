@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pii_scan.columns import BLANK, KINDS, Kind, guess_name, is_minor_age, minor_birth
+from pii_scan.columns import ANY_HEADER, BLANK, KINDS, Kind, guess_name, is_minor_age, minor_birth
 from pii_scan.folding import small_plain
 
 Rows = Sequence[Sequence[str]]
@@ -86,7 +86,10 @@ def _header(rows: Rows) -> tuple[int, dict[int, Kind]] | None:
 
 def _kind_of(header: str) -> Kind | None:
     words = " ".join(re.sub(r"[_/\\.:*()\[\]#-]+", " ", header.replace("#", " no ")).split())
-    return next((k for k in KINDS if k.header.search(small_plain(words))), None)
+    low = small_plain(words)
+    if not ANY_HEADER.search(low):
+        return None
+    return next((k for k in KINDS if k.header.search(low)), None)
 
 
 def _values(rows: Rows, first: int, index: int) -> list[str]:

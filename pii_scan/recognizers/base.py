@@ -31,6 +31,7 @@ REACH = 60
 GAP = r"(?:[ \t]{1,4}|[ \t]{0,4}\r?\n[ \t>|*]{0,8}|[-_/.])"
 """Between two words of a phrase, or two groups of a number: blanks, one line break, or one mark."""
 
+_RUN = re.compile(r"\d{3,}")
 _WORD = re.compile(r"[a-z](?:\.[a-z])+|[a-z]+")
 
 
@@ -54,6 +55,7 @@ class IndexedText(NlpArtifacts):
         self.text = text
         self.plain = plain(text)
         self.low = small(self.plain)
+        self._runs: list[tuple[int, int]] | None = None
         self.at: dict[str, list[int]] = {}
         places = self.at
         for found in _WORD.finditer(self.low):
@@ -67,6 +69,13 @@ class IndexedText(NlpArtifacts):
 
     def __repr__(self) -> str:
         return f"IndexedText({len(self.text)} characters)"
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """Where runs of three and more digits are, found once however many recognizers ask."""
+        if self._runs is None:
+            self._runs = [m.span() for m in _RUN.finditer(self.low)]
+        return self._runs
 
     def spots(self, words: Iterable[str]) -> list[int]:
         """Where any of `words` begins, in order, each place once."""

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+from pii_scan.recognizers.base import IndexedText
 
 PHONE = re.compile(
     r"(?<![\w./-])(?<!\d[ ])(?:\+?1[-. ]{0,2})?(?:\(\d{3}\)[ ]?|\d{3}[-. /])[ ]?\d{3}[-. ]\d{4}(?![\w]|-\d)"
     r"|(?<![\w./-])\+?1?\d{10}(?![\w-])|(?<![\w./-])(?:\+44[ ]?|0)\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])")
 """North American numbers (with or without separators) and British ones, in folded text."""
+
+_CORE = re.compile(r"\d{3}(?:\)[ ]?|[-. /])[ ]?\d{3}[-. ]\d{4}(?![\w]|-\d)|1?\d{10}(?![\w-])|44[ ]?\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])"
+                   r"|0\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])")
+_CODE_BEFORE = re.compile(r"\+?1[-. ]{1,2}$")
+
+
+def phones(doc: IndexedText) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of every telephone number of the forms of PHONE; walks the digit runs only."""
+    low, done = doc.low, 0
+    for start, _ in doc.runs:
+        if start < done:
+            continue
+        m = _CORE.match(low, start)
+        if m is None:
+            continue
+        begin = start - 1 if start and low[start - 1] in "(+" else start
+        if code := _CODE_BEFORE.search(low, max(0, begin - 4), begin):
+            begin = code.start()
+        before = low[max(0, begin - 2):begin]
+        if before and (before[-1].isalnum() or before[-1] in "_./-" or (before[-1] == " " and before[0].isdigit())):
+            continue
+        done = m.end()
+        yield begin, done
+
 
 EMAIL = re.compile(r"(?<![\w.+-])[a-z0-9_][\w.+-]{0,60}@(?:[a-z0-9-]{1,60}\.){1,4}[a-z]{2,12}(?![\w-])")
 

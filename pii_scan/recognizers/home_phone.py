@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pii_scan.findings import Category
 from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
-from pii_scan.recognizers.contact import PHONE
+from pii_scan.recognizers.contact import PHONE, phones
 
 _LABEL = re.compile(
     r"(?<![a-z])(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
@@ -50,10 +50,10 @@ class HomePhoneRecognizer(Recognizer):
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         low = doc.low
-        for m in PHONE.finditer(low):
-            lo, hi = doc.around(m.start(), m.end(), 70)
-            if code := self._after(low, m.end(), hi) or self._before(doc, lo, m.start()):
-                yield Hit(m.start(), m.end(), 0.9, (code,))
+        for start, end in phones(doc):
+            lo, hi = doc.around(start, end, 70)
+            if code := self._after(low, end, hi) or self._before(doc, lo, start):
+                yield Hit(start, end, 0.9, (code,))
         if "home" not in doc.at and "residence" not in doc.at and "h" not in doc.at:
             return
         for place in doc.spots(("home", "residence", "h")):  # numbers of other countries, right beside the word

@@ -11,9 +11,11 @@ from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
 from pii_scan.recognizers.numbers import BUSINESS, digits_of
 
 _APART = r"(?:[ -]|[ ]{0,3}\r?\n[ \t>|]{0,6})"
-_VALUE = re.compile(
-    rf"(?:(?<![\w#./-])|(?<=ccvi)|(?<=ccca)|(?<=ccax)|(?<=ccmc)|(?<=ccds))(?<!\d[ ])(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ ]\d{{3,4}}(?!\d))")
+_VALUE = re.compile(rf"(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ ]\d{{3,4}}(?!\d))")
+_JOINED = re.compile(r"[\w#./-]$|\d[ ]$")
 _EXPIRY = re.compile(r"\b(?:exp|expir\w{0,6}|valid thru|valid to|cvv2?|cvc|security code|ccv)\b|\b(?:0[1-9]|1[0-2]) ?/ ?(?:20)?[23]\d\b")
+_TICKET = frozenset({"ccvi", "ccca", "ccax", "ccmc", "ccds"})
+"""How airline tickets write the card that paid."""
 
 
 class PaymentCardRecognizer(Recognizer):
@@ -39,7 +41,13 @@ class PaymentCardRecognizer(Recognizer):
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         labels: list[tuple[int, int, str]] | None = None
-        for m in _VALUE.finditer(doc.low):
+        done = -1
+        for start, _ in doc.runs:
+            m = _VALUE.match(doc.low, start) if start > done else None
+            ticket = doc.low[max(0, start - 4):start] in _TICKET
+            if m is None or (start and not ticket and _JOINED.search(doc.low, max(0, start - 2), start)):
+                continue
+            done = m.end()
             digits = digits_of(m.group())
             right = checkdigits.card(digits)
             if not right and not checkdigits.card_form(digits):
@@ -48,7 +56,7 @@ class PaymentCardRecognizer(Recognizer):
                 labels = list(self.cards.find(doc))
             lo, hi = doc.around(m.start(), m.end())
             near = next((n for s, e, n in labels if lo <= s and e <= hi), "")
-            if doc.low[max(0, m.start() - 4):m.start()] in _TICKET:
+            if ticket:
                 near = "ticket-payment"
             elif not near and _EXPIRY.search(doc.low, m.end(), hi):
                 near = "expiry"
@@ -58,6 +66,3 @@ class PaymentCardRecognizer(Recognizer):
                 yield Hit(m.start(), m.end(), 0.6, ("grouped", "check-digit"))
             elif near and len(digits) >= 15 and not BUSINESS.search(doc.low, max(lo, m.start() - 20), m.start()):
                 yield Hit(m.start(), m.end(), 0.6, (f"context:{near}", "wrong-check-digit"))
-
-
-_TICKET = frozenset({"ccvi", "ccca", "ccax", "ccmc", "ccds"})
