@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from pii_scan.settings import ScanSettings
 
 REGISTRY: dict[str, str] = {
-    "ca_sin": "pii_scan.recognizers.ca_sin:CaSinRecognizer",
-    "bc_phn": "pii_scan.recognizers.bc_phn:BcPhnRecognizer",
-    "bc_pen": "pii_scan.recognizers.bc_pen:BcPenRecognizer",
-    "us_ssn": "pii_scan.recognizers.us_ssn:UsSsnRecognizer",
+    "ca_sin": "pii_scan.recognizers.ca_sin:SinRecognizer",
+    "bc_phn": "pii_scan.recognizers.bc_phn:PhnRecognizer",
+    "bc_pen": "pii_scan.recognizers.bc_pen:PenRecognizer",
+    "us_ssn": "pii_scan.recognizers.us_ssn:SsnRecognizer",
     "bc_driver_licence": "pii_scan.recognizers.bc_driver_licence:BcDriverLicenceRecognizer",
     "passport": "pii_scan.recognizers.passport:PassportRecognizer",
     "mistyped_id": "pii_scan.recognizers.mistyped_id:MistypedIdRecognizer",
     "student_number": "pii_scan.recognizers.student_number:StudentNumberRecognizer",
     "payment_card": "pii_scan.recognizers.payment_card:PaymentCardRecognizer",
-    "iban": "pii_scan.recognizers.iban:IbanRecognizer",
+    "iban": "pii_scan.recognizers.iban:IbanAccountRecognizer",
     "ca_bank_account": "pii_scan.recognizers.bank_account:BankAccountRecognizer",
     "date_of_birth": "pii_scan.recognizers.date_of_birth:DateOfBirthRecognizer",
     "home_phone": "pii_scan.recognizers.home_phone:HomePhoneRecognizer",
@@ -37,8 +37,8 @@ REGISTRY: dict[str, str] = {
     "education": "pii_scan.recognizers.education:EducationRecognizer",
     "employment": "pii_scan.recognizers.employment:EmploymentRecognizer",
     "belief": "pii_scan.recognizers.belief:BeliefRecognizer",
-    "uk_nhs": "pii_scan.recognizers.uk_nhs:UkNhsRecognizer",
-    "uk_nino": "pii_scan.recognizers.uk_nino:UkNinoRecognizer",
+    "uk_nhs": "pii_scan.recognizers.uk_nhs:NhsNumberRecognizer",
+    "uk_nino": "pii_scan.recognizers.uk_nino:NinoRecognizer",
 }
 
 

@@ -150,13 +150,15 @@ class Recognizer(EntityRecognizer):
     """Base of every recognizer of ours.
 
     `kind` is the stable rule name, `category` what it is evidence of, `citation` the key of the policy
-    pack entry it rests on. `anchors` are folded single words, one of which must occur in the text.
+    pack entry it rests on. `anchors` are the small, plain words it wants indexed;
+    unless `needs_word` is false, it is skipped when none of them occurs.
     """
 
     kind: ClassVar[str]
     category: ClassVar[Category]
     citation: ClassVar[str]
     anchors: ClassVar[frozenset[str]] = frozenset()
+    needs_word: ClassVar[bool] = True
     name: str
 
     def __init__(self) -> None:
@@ -183,7 +185,7 @@ class Recognizer(EntityRecognizer):
         """Presidio's entry. Works alone too: without artifacts the text is indexed here."""
         words = self.words()
         doc = nlp_artifacts if isinstance(nlp_artifacts, IndexedText) else IndexedText(text, words)
-        if words and words.isdisjoint(doc.at):
+        if self.needs_word and words and words.isdisjoint(doc.at):
             return []
         return [RecognizerResult(self.kind, h.start, h.end, h.score,
                                  recognition_metadata={"recognizer_name": self.name, "why": h.why,

@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
 
-class BcPenRecognizer(LabelledNumber):
+class PenRecognizer(LabelledNumber):
     """Find BC personal education numbers.
 
     Nine digits, the last a check digit with the same result as Luhn, so only the label tells it from a

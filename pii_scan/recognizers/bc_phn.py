@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
 
-class BcPhnRecognizer(LabelledNumber):
+class PhnRecognizer(LabelledNumber):
     """Find BC personal health numbers (care card, BC Services Card).
 
     Ten digits, the first always 9, written together, 4-3-3 or 3-3-4. Digits 2 to 9 are weighted 2, 4, 8,

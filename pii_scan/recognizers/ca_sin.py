@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
 
-class CaSinRecognizer(LabelledNumber):
+class SinRecognizer(LabelledNumber):
     """Find Canadian social insurance numbers (NAS in French).
 
     Nine digits, written together or 3-3-3; the first is 1 to 7 or 9; the last is a Luhn check digit.

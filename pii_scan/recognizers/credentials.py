@@ -13,6 +13,7 @@ _VALUE_AFTER_MARK = re.compile(
     r"[ ]?(?:\([^)\n]{1,20}\)[ ]?)?(?P<mark>[:=]|->|[ ]?--?[ ]|--|[ ](?:is|est|was|will be|reset to|changed to|are|set to)[ ]?(?:now|:|le|la)?|[ ](?=['\"]))"
     r"[ \t]{0,12}(?:\r?\n[ \t>|]{0,8})?(?P<quote>['\"]?)(?P<value>[^\s'\",;<>()]{3,40})")
 _RESET = re.compile(r"[^\n]{0,60}(?:(?:reset|changed|set) to|[^\n:=.]{0,40}[ ]is(?: now)?)[ :]{0,3}(?P<value>[^\s'\",;<>()]{3,40})")
+_FAR = re.compile(r"[^\n:=.]{1,40}(?:[:=]|[ ]is(?: still| now)?)[ ]{1,3}(?P<value>(?=\S*[a-z])(?=\S*[\d!#$%&*@])[^\s'\",;<>()]{5,40})|[^\n:=.]{0,20}\((?P<inner>(?=\S*[a-z])(?=\S*\d)[^\s()]{6,30})\)")
 _BARE = re.compile(r"[ ](?P<value>(?=\S*\d)(?=\S*[a-z!#$%&*?@])[^\s'\",;<>()]{5,40})")
 _NOT_A_VALUE = re.compile(
     r"(?:the|a|an|your|my|our|to|is|in|of|for|on|at|by|and|or|not|no|be|will|has|have|if|this|that|which|enter\w*|required|needed|sent|same|"
@@ -27,7 +28,7 @@ _MEETING = re.compile(
 _CALL = re.compile(r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
 _LINK = re.compile(r"[?&/][^\s<>]{0,200}$|(?:https?|ftp)://[^\s<>]{0,200}$")
 _PIN_ONLY = frozenset({"pin", "pin-number", "pin-code", "nip", "pin-for"})
-_PIN = re.compile(r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#))[ ]{0,4}(?:le )?(?P<value>\d{4,8})(?![\w-])|[ #]{1,2}(?P<bare>\d{4,6})(?![\w-])")
+_PIN = re.compile(r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#|changed to|reset to|still|now))[ ]{0,4}(?:le )?(?:still |now )?(?P<value>\d{4,8})(?![\w-])|[ #]{1,2}(?P<bare>\d{4,6})(?![\w-])")
 _USER = re.compile(r"\b(?:user ?(?:id|name)?|login(?: name| id)?|log-?in|userid|utilisateur|account id|u)\b")
 
 
@@ -47,7 +48,7 @@ class CredentialsRecognizer(Recognizer):
     labels = Phrases(
         "password", "passwd", "pswd", "psswd", "pwd", "passphrase", "pass phrase", "pw", "pass word", "pass", "passcode", "pass code",
         "mot de passe", "mdp", "pin", "pin number", "pin code", "nip", "secret", "door code", "gate code", "alarm code",
-        "lockbox code", "code de la porte", "code d'acces", "access code", "unlock code", "combination")
+        "lockbox code", "hours code", "keypad", "combo", "api key", "wifi key", "network key", "code de la porte", "code d'acces", "access code", "unlock code", "combination")
 
     def words(self) -> frozenset[str]:
         return self.labels.words
@@ -94,6 +95,11 @@ class CredentialsRecognizer(Recognizer):
                 if rest.strip(" .!\r") and "\n" not in rest:
                     return None  # "password is case sensitive": a word in running text
             return m.start("value"), m.start("value") + len(value), "value"
+        m = _FAR.match(low, end, hi)
+        if m and name not in ("pass", "secret"):
+            group = "value" if m.group("value") else "inner"
+            if not _NOT_A_VALUE.fullmatch(m.group(group)) and "@" not in m.group(group)[1:-3]:
+                return m.start(group), m.end(group), "value"
         m = _RESET.match(low, end, hi) or (_BARE.match(low, end, hi) if name not in ("pass", "secret") else None)
         if m and not _NOT_A_VALUE.fullmatch(m.group("value")) and any(c.isdigit() for c in m.group("value")):
             return m.start("value"), m.end("value"), "value"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pii_scan.findings import Category
-from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
+from pii_scan.recognizers.base import WALL, Hit, IndexedText, Phrases, Recognizer
 from pii_scan.dates import DATE, MONTH_DAY, birth_year
 
 _PERSON = re.compile(r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?$")
@@ -25,9 +26,10 @@ class DateOfBirthRecognizer(Recognizer):
     kind = "date_of_birth"
     category = Category.DATE_OF_BIRTH
     citation = "category.date_of_birth"
+    needs_word = False  # names with dates need none
     strong = Phrases("date of birth", "birth date", "birthdate", "dob", "born", "born on", "birthday", "bday", "b-day", "d/b",
                      "date de naissance", "naissance", "ddn", "nee le", "ne le", "nee", "ne", "birthdays", "bdate",
-                     "birth", "anniversaire")
+                     "birth", "anniversaire", "birthdays")
 
     def words(self) -> frozenset[str]:
         return self.strong.words
@@ -60,5 +62,29 @@ class DateOfBirthRecognizer(Recognizer):
                     seen.add(dates[-1].start())
                     yield Hit(dates[-1].start(), dates[-1].end(), 0.9, (f"context:{name}",))
 
+        yield from self._beside_names(doc, seen)
 
+    @staticmethod
+    def _beside_names(doc: IndexedText, seen: set[int]) -> Iterator[Hit]:
+        """Two and more names each with an old date of its own, years apart, within 200 characters."""
+        if len(doc.runs) + doc.low.count("/") + doc.low.count(".") < 2:
+            return
+        pairs = []
+        for m in DATE.finditer(doc.low):
+            year = birth_year(m)
+            if year is None or not 1930 <= year <= 2006 or m.start() in seen:
+                continue
+            if _NAME_BEFORE.search(doc.plain, max(0, m.start() - 48), m.start()):
+                pairs.append((m.start(), m.end(), year))
+        for one, other in pairwise(pairs):
+            near = other[0] - one[1] <= 200 and WALL not in doc.low[one[1]:other[0]]
+            if near and abs(one[2] - other[2]) >= 2:
+                for start, end, _ in (one, other):
+                    if start not in seen:
+                        seen.add(start)
+                        yield Hit(start, end, 0.85, ("names-with-dates",))
+
+
+_NAME_BEFORE = re.compile(
+    r"(?:\b(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Date|Sent|Version|Effective|Expir|Issue|Start|End|Begin|Dated|Since|From|Until|Rev|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:[A-Z][a-z]{1,15}(?:[ -][A-Z][a-z'-]{0,15}\.?){1,2}|[A-Z][a-z]{1,15}, [A-Z][a-z]{1,15}|[A-Z][a-z]{2,15} [A-Z](?:\.[A-Z])?\.?|[A-Z][a-z]{2,15}))[ ]?[,(-]?[ ]{0,2}$")
 _LABELS = frozenset({"date-of-birth", "birth-date", "birthdate", "dob", "d/b", "bdate", "date-de-naissance", "ddn", "naissance"})

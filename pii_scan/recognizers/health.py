@@ -38,7 +38,7 @@ class HealthRecognizer(WordingRecognizer):
         "enceinte opere operee cancer hospitalise hospitalisee maladie arret hopital depression grossesse epilepsie diabete chirurgie grippe tdah "
         "diagnostique diagnostiquee allergique burnout epuisement accommodation wcb worksafe worksafebc therapist counselling counseling psychiatrist".split())
     never = re.compile(r"\b(?:sick and tired|sick of|market|labor market|sick days? (?:per|policy|accrual)|cancer (?:society|research|walk|foundation|awareness|benefit)|"
-                       r"walk for|race for|blood drive|flu shots?|flu clinic|novel|movie|heart of|due (?:date|diligence) for|insurance|prospectus|open enrollment|fund-?raiser)\b")
+                       r"walk for|race for|blood drive|flu shots?|flu clinic|novel|movie|heart of|due (?:date|diligence) for|insurance|podcast|nhl|celebrit\w+|prospectus|open enrollment|fund-?raiser)\b")
     cues = (
         (0.85, "diagnosed", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:diagnosed|hospitali[sz]ed|miscarried)\b)")),
         (0.85, "hospital", compile_cue(

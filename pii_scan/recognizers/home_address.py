@@ -13,7 +13,7 @@ _STRONG = re.compile(
     r"\b(?:home address(?:es)?|my (?:new )?(?:mailing |street )?address|(?:her|his|our new) (?:home |mailing |new )?address|their (?:home|new) address|residential address|adresse (?:personnelle|du domicile|domicile|privee)|"
     r"(?:lives?|living|resid(?:es?|ing)|moved|moving) (?:at|to|into)|my (?:house|home|place|apartment|condo)|our (?:house|home|new home|new house)|"
     r"(?:his|her|their) (?:house|home|place|apartment)|home:|residence|chez (?:moi|lui|elle|nous)|habite(?:nt)? (?:au|a|le)|mon adresse|demenage|"
-    r"(?:at|to) home|a la maison(?: de)?|my parents)\b:?")
+    r"(?:at|to) home|home addresses|new (?:place|apartment|flat|condo|house|home address)|[a-z]{2,15}'s (?:place|house|apartment|flat|home|cottage|condo)|(?:he|she)(?:'s| is)? (?:now |currently )?(?:staying )?at|next[ -]of[ -]kin|basement suite|the (?:kids|family) (?:and|&) i|elle habite|a la maison(?: de)?|my parents)\b:?")
 _LIVES = re.compile(r"\b(?:lives?|living|resid(?:es?|ing)|habite) (?:at|on|in|au|a|le) (?:\d{1,5}[a-z]?(?:-\d{1,5})?,? [a-z]\w{2,})")
 _LIVE_WORDS = frozenset({"live", "lives", "living", "resides", "reside", "residing", "habite"})
 _WEAK = re.compile(r"\b(?:home|house|apartment|condo|domicile|apt)\b")

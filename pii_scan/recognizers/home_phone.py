@@ -13,7 +13,7 @@ _LABEL = re.compile(
     r"(?<![a-z])(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
     r"(?:private|personal|perso) (?:cell(?:phone|ular)?|phone|mobile|number|no|line)|"
     r"domicile|maison|chez (?:moi|lui|elle|nous)|(?:numero|telephone|cellulaire|cell) (?:prive|personnel|perso)|"
-    r"parents?'? (?:phone|number|cell)|emergency contact|contact d'urgence)"
+    r"parents?'? (?:phone|number|cell)|(?:her|his|my) (?:unlisted|landline|land line)|unlisted number|landline|the cottage|next[ -]of[ -]kin|emergency contact|contact d'urgence)"
     r"(?=[\s:#.,;()/*'=-])")
 _AFTER_LABEL = re.compile(
     r"[\s:#.,;(/*'=>-]{0,6}(?:(?:phone|telephone|tel|number|numbers|no|num|is|est|le|at|au|or|line|evenings?|after hours|work|cell|fax|"
@@ -44,9 +44,8 @@ class HomePhoneRecognizer(Recognizer):
     kind = "home_phone"
     category = Category.HOME_CONTACT
     citation = "category.home_contact"
-
-    def words(self) -> frozenset[str]:
-        return frozenset()  # runs on every text with a telephone number
+    needs_word = False  # "(h)" beside a number is enough
+    anchors = frozenset({"home", "residence", "h"})
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         low = doc.low

@@ -13,7 +13,7 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 _VALUE = re.compile(r"(?<![\w-])[a-z]{2}\d\d[ ]?(?:[a-z0-9]{4}[ ]?){2,7}[a-z0-9]{0,4}(?![\w-])")
 
 
-class IbanRecognizer(Recognizer):
+class IbanAccountRecognizer(Recognizer):
     """Find IBANs.
 
     Two letters, two check digits, up to 30 letters and digits in the length of the country; modulo 97.

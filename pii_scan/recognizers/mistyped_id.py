@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pii_scan.findings import Category
 from pii_scan import checkdigits
 from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
-from pii_scan.recognizers.bc_pen import BcPenRecognizer
-from pii_scan.recognizers.bc_phn import BcPhnRecognizer
-from pii_scan.recognizers.ca_sin import CaSinRecognizer
+from pii_scan.recognizers.bc_pen import PenRecognizer
+from pii_scan.recognizers.bc_phn import PhnRecognizer
+from pii_scan.recognizers.ca_sin import SinRecognizer
 from pii_scan.recognizers.numbers import BUSINESS, digits_of
 
 _MINE = re.compile(r"\b(?:my|his|her|their|your|mon|son|sa|votre|ton)\s+\S{0,12}\s?$")
@@ -28,19 +28,20 @@ class MistypedIdRecognizer(Recognizer):
     kind = "mistyped_id"
     category = Category.GOVERNMENT_ID
     citation = "identifier.mistyped"
-    labels = (CaSinRecognizer.labels, BcPhnRecognizer.labels, BcPenRecognizer.labels)
+    labels = (SinRecognizer.labels, PhnRecognizer.labels, PenRecognizer.labels)
 
     def words(self) -> frozenset[str]:
         return frozenset().union(*(p.words for p in self.labels))
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         kinds: tuple[tuple[Phrases, re.Pattern[str], int], ...] = (
-            (CaSinRecognizer.labels, CaSinRecognizer.value, 9),
-            (BcPhnRecognizer.labels, BcPhnRecognizer.value, 10),
-            (BcPenRecognizer.labels, BcPenRecognizer.value, 9))
+            (SinRecognizer.labels, SinRecognizer.value, 9),
+            (PhnRecognizer.labels, PhnRecognizer.value, 10),
+            (PenRecognizer.labels, PenRecognizer.value, 9))
         for labels, value, size in kinds:
             for start, end, name in labels.find(doc):
-                if name in ("pen", "msp") and not _MINE.search(doc.low, max(0, start - 24), start):
+                if name in ("pen", "msp") and not doc.plain[start:end].isupper() \
+                        and not _MINE.search(doc.low, max(0, start - 24), start):
                     continue  # ordinary words
                 m = value.search(doc.low, end, doc.around(start, end)[1])
                 if m is None or m.start() - end > 24 or BUSINESS.search(doc.low, end, m.start()):

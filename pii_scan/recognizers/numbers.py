@@ -21,7 +21,7 @@ BUSINESS = re.compile(
     r"|lot|model|route|flight|vol|cell|inv)(?: (?:no|number|num|numero|id)\b| ?#))(?! card)")
 """Words that claim the number after them for something other than a person."""
 
-_LETTER_OR_DIGIT_BEFORE = r"(?<![\w#])(?<!\d[-./ ])(?<!\d,)"
+_LETTER_OR_DIGIT_BEFORE = r"(?<!\w)(?<!\d[-./ ])(?<!\d,)"
 
 
 def group(*sizes: int) -> str:

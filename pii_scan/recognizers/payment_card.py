@@ -32,12 +32,13 @@ class PaymentCardRecognizer(Recognizer):
     kind = "payment_card"
     category = Category.FINANCIAL_ACCOUNT
     citation = "identifier.payment_card"
+    needs_word = False
     cards = Phrases("visa", "mastercard", "master card", "mc", "amex", "american express", "discover", "card",
                       "credit card", "cc", "debit card", "cardholder", "card number", "carte", "carte de credit", "cvv", "ax",
                       "charged to", "p card", "pcard", "diners")
 
     def words(self) -> frozenset[str]:
-        return frozenset()
+        return self.cards.words
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         labels: list[tuple[int, int, str]] | None = None

@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
 
-class UkNhsRecognizer(LabelledNumber):
+class NhsNumberRecognizer(LabelledNumber):
     """Find NHS numbers. For UK packs only: one BC telephone number in eleven passes this check.
 
     Ten digits, usually 3-3-4, modulo 11 with weights 10 to 2. A label is required; a wrong check digit

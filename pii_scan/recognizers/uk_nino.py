@@ -11,7 +11,7 @@ from pii_scan.recognizers.numbers import LabelledNumber
 _PREFIXES_NOT_ISSUED = frozenset({"bg", "gb", "kn", "nk", "nt", "tn", "zz"})
 
 
-class UkNinoRecognizer(LabelledNumber):
+class NinoRecognizer(LabelledNumber):
     """Find UK national insurance numbers. For UK packs.
 
     Two letters (not D, F, I, Q, U or V; second not O; some pairs are not issued), six digits in pairs,

@@ -10,7 +10,7 @@ from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
 
-class UsSsnRecognizer(LabelledNumber):
+class SsnRecognizer(LabelledNumber):
     """Find US social security numbers.
 
     Nine digits, written together or 3-2-4. No check digit: area 000, 666 and 900 to 999, group 00 and
