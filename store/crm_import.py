@@ -181,7 +181,7 @@ def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str]
                             "unchanged", "shared addresses"), 0)
     organisations = {o.name_key: o for o in session.scalars(select(Organisation))}
     contacts = {_contact_key(c): c for c in session.scalars(select(Contact))}
-    domains = set(session.execute(select(OrganisationDomain.domain, OrganisationDomain.organisation_id)).tuples())
+    domains = {(row.domain, row.organisation_id) for row in session.scalars(select(OrganisationDomain))}
     for line in lines:
         changed = False
         organisation = organisations.get(name_key(line.organisation)) if line.organisation else None

@@ -112,9 +112,9 @@ def _seal(key: bytes, key_id: bytes, bound: str, plain: bytes) -> bytes:
 
 
 def _unseal(key: bytes, key_id: bytes, bound: str, sealed: bytes) -> bytes:
-    if len(sealed) < _HEADER + 16 or sealed[0] != VERSION:
-        raise ContentUnreadable("too short, or of an unknown version")
     header, nonce = bytes([VERSION]) + key_id, sealed[1 + KEY_ID_BYTES:_HEADER]
+    if len(sealed) < _HEADER + 16 or not sealed.startswith(header):
+        raise ContentUnreadable("too short, or of an unknown version")
     try:
         return AESGCM(key).decrypt(nonce, sealed[_HEADER:], header + bound.encode())
     except InvalidTag as exc:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ VERSION_TABLE = "mailweir_schema"
 """Where Alembic keeps the schema version; a name of our own, because the file is shared."""
 
 _R = TypeVar("_R")
+_ONE_UPGRADE = threading.Lock()
+"""Alembic's context is one per process; between processes the database's own lock serves."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _require_file(url: URL, *, create: bool) -> None:
         if not create:
             raise DatabaseMissing("no file at store.database")
         # SQLite gives the -wal and -shm files the mode of the database file
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
@@ -194,9 +197,9 @@ def get_or_create(session: OrmSession, find: Callable[[], _R | None], make: Call
 def upgrade(db: Database) -> str:
     """Bring the schema to this program's version and return it. Does nothing when it is there already.
 
-    Two processes may call it at once; the second waits for the first.
+    Threads and processes may call it at once; the second waits for the first.
     """
-    with translated(), _config() as config, db.engine.connect() as connection:
+    with _ONE_UPGRADE, translated(), _config() as config, db.engine.connect() as connection:
         _refuse_newer(connection, config)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

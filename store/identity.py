@@ -55,4 +55,6 @@ def content_hash(keys: Keys, raw: bytes) -> str:
     headers = BytesHeaderParser(policy=compat32).parsebytes(head + b"\n\n")
     seen = [" ".join(str(value).split()).encode("utf-8", "surrogateescape")
             for name in _COMPARED_HEADERS for value in headers.get_all(name, [])]
+    if not seen:  # not a mail: all of it counts
+        body = unified
     return keys.digest("content", *seen, body.rstrip(b"\n"))

@@ -16,6 +16,7 @@ from store.tables import Meta
 
 _VERIFIER = "key-verifier"
 _KEY_ID = "key-id"
+_SCHEMA = "schema"
 
 
 def prepare(db: Database, keys: Keys, *, actor: str = "mailweir") -> str:
@@ -23,20 +24,21 @@ def prepare(db: Database, keys: Keys, *, actor: str = "mailweir") -> str:
 
     Raises `KeyWrong` before anything is written when the database belongs to another key.
     """
-    before = schema_version(db)
-    if before:
+    if schema_version(db):
         _compare(db, keys, must=False)
     upgrade(db)
     after = head_version()
     with db.session() as session:
-        if not before:
+        schema = session.get(Meta, _SCHEMA)
+        if schema is None:
+            session.add_all([Meta(name=_SCHEMA, value=after), Meta(name=_KEY_ID, value=keys.id),
+                             Meta(name=_VERIFIER, value=keys.verifier())])
             audit.append(session, "store:database:created", actor=actor, body={"version": after})
-        elif before != after:
-            audit.append(session, "store:database:upgraded", actor=actor, body={"from": before, "to": after})
-        if session.get(Meta, _VERIFIER) is None:
-            session.add(Meta(name=_VERIFIER, value=keys.verifier()))
-            session.add(Meta(name=_KEY_ID, value=keys.id))
             audit.append(session, "store:key:bound", actor=actor, subject=keys.id)
+        elif schema.value != after:
+            audit.append(session, "store:database:upgraded", actor=actor,
+                         body={"from": schema.value, "to": after})
+            schema.value = after
     check_key(db, keys)
     return after
 

@@ -1,27 +1,12 @@
-"""Run by Alembic. The connection comes from `store.database`; nothing is read from a file.
-
-Only tables of our own metadata are looked at: the durable engine keeps its tables in the same file, and
-autogenerate would propose to drop them.
-"""
+"""Run by Alembic. The connection comes from `store.database`; nothing is read from a file."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection
 
-import store.crm_tables
-import store.tables
 from store.database import VERSION_TABLE
-
-METADATA = store.tables.Row.metadata
-KNOWN = frozenset(METADATA.tables) | frozenset(table.__tablename__ for table in store.crm_tables.CRM_TABLES)
-
-
-def ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compare_to: Any) -> bool:
-    """True for our own tables and everything inside them."""
-    return kind != "table" or name in KNOWN
+from store.migrations.scope import METADATA, ours
 
 
 def run(connection: Connection) -> None:

@@ -1,0 +1,194 @@
+"""The audit: it cannot be changed quietly, and it holds no text."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import text
+from stores import opened
+
+from store import audit
+from store.audit import EVENTS, Anchor, append, head, show, verify
+from store.database import Database
+from store.errors import AuditBroken, BadAuditBody
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """A database with twelve audit rows: two of its making, ten decisions."""
+    with opened(tmp_path) as (database, _):
+        for number in range(10):
+            with database.session() as session:
+                append(session, "capture:item:decided", actor="mailweir", subject=f"c{number}",
+                       body={"outcome": "hold", "kinds": {"health": number}, "unread": 0})
+        yield database
+
+
+def tamper(db: Database, *statements: str) -> None:
+    """Change the file behind our back: triggers off, as somebody with the file can."""
+    assert db.path is not None
+    with sqlite3.connect(db.path) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def verified(db: Database, anchor: Anchor | None = None) -> audit.VerifyResult:
+    with db.session() as session:
+        return verify(session, anchor)
+
+
+def test_an_untouched_chain_verifies(db: Database) -> None:
+    result = verified(db)
+    assert (result.ok, result.rows, result.row) == (True, 12, None)
+    result.require()
+
+
+def test_an_empty_chain_verifies(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, _):
+        tamper(db, "DELETE FROM audit_event", "UPDATE audit_head SET count = 0, digest = ''")
+        assert verified(db).ok
+
+
+@pytest.mark.parametrize(("statements", "row", "problem"), [
+    pytest.param(["UPDATE audit_event SET actor = 'nobody' WHERE seq = 7"], 7, "changed", id="actor edited"),
+    pytest.param(["UPDATE audit_event SET body = replace(body, '5', '6') WHERE seq = 8"], 8, "changed",
+                 id="one digit of the body edited"),
+    pytest.param(["UPDATE audit_event SET at = '2020-01-01T00:00:00.000000+00:00' WHERE seq = 3"], 3, "changed",
+                 id="time edited"),
+    pytest.param(["UPDATE audit_event SET digest = substr(digest, 2) || substr(digest, 1, 1) WHERE seq = 12"], 12,
+                 "changed", id="digest of the last row edited"),
+    pytest.param(["DELETE FROM audit_event WHERE seq = 5"], 5, "missing", id="row deleted"),
+    pytest.param(["DELETE FROM audit_event WHERE seq = 1"], 1, "missing", id="first row deleted"),
+    pytest.param(["DELETE FROM audit_event WHERE seq = 5",
+                  "UPDATE audit_event SET seq = seq - 1 WHERE seq > 5"], 5, "changed", id="gap closed up"),
+    pytest.param(["UPDATE audit_event SET seq = 99 WHERE seq = 4", "UPDATE audit_event SET seq = 4 WHERE seq = 5",
+                  "UPDATE audit_event SET seq = 5 WHERE seq = 99"], 4, "changed", id="two rows swapped"),
+    pytest.param(["INSERT INTO audit_event SELECT 13, at, action, actor, subject, body, previous, digest "
+                  "FROM audit_event WHERE seq = 12"], 13, "added", id="row put at the end"),
+    pytest.param(["INSERT INTO audit_event SELECT 0, at, action, actor, subject, body, previous, digest "
+                  "FROM audit_event WHERE seq = 12"], 0, "added", id="row put before the first"),
+    pytest.param(["DELETE FROM audit_event WHERE seq > 9"], 10, "cut", id="tail cut"),
+    pytest.param(["DELETE FROM audit_event"], 1, "cut", id="everything deleted"),
+    pytest.param(["DELETE FROM audit_head"], 1, "added", id="head deleted"),
+])
+def test_tampering_is_found_and_the_row_named(db: Database, statements: list[str], row: int, problem: str) -> None:
+    tamper(db, *statements)
+    result = verified(db)
+    assert (result.row, result.problem) == (row, problem)
+    assert str(row) in str(result)
+    with pytest.raises(AuditBroken, match=f"row {row}"):
+        result.require()
+
+
+def rewrite(db: Database, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    """Make a whole new chain that fits in itself, as somebody with the file and this source can."""
+    assert db.path is not None
+    with sqlite3.connect(db.path) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = change([dict(r) for r in connection.execute("SELECT * FROM audit_event ORDER BY seq")])
+    connection.close()
+    tamper(db, "DELETE FROM audit_event")
+    previous = ""
+    with sqlite3.connect(db.path) as connection:
+        for seq, r in enumerate(rows, 1):
+            parts = (r["at"], r["actor"], r["action"], r["subject"], r["body"])
+            digest = audit._digest(seq, *parts, previous)
+            connection.execute(
+                "INSERT INTO audit_event (seq, at, actor, action, subject, body, previous, digest) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, *parts, previous, digest))
+            previous = digest
+        connection.execute("UPDATE audit_head SET count = ?, digest = ?", (len(rows), previous))
+    connection.close()
+
+
+def without_row_five(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return rows[:4] + rows[5:]
+
+
+def test_a_chain_rewritten_as_a_whole_is_found_by_an_anchor_kept_elsewhere(db: Database) -> None:
+    with db.reading() as session:
+        anchor = head(session)
+    assert verified(db, anchor).ok
+    rewrite(db, without_row_five)
+    assert verified(db).ok, "without the anchor nobody can tell"
+    assert verified(db, anchor).problem == "cut"
+    with db.session() as session:
+        append(session, "audit:log:read", actor="mailweir")
+    result = verified(db, anchor)
+    assert (result.row, result.problem) == (12, "anchor")
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE audit_event SET actor = 'nobody' WHERE seq = 2",
+    "DELETE FROM audit_event WHERE seq = 12",
+    "DELETE FROM audit_event",
+    "DELETE FROM audit_head",
+    "UPDATE audit_head SET count = count - 1",
+    "UPDATE audit_head SET digest = ''",
+])
+def test_the_database_refuses_to_change_or_remove_rows(db: Database, statement: str) -> None:
+    with pytest.raises(DatabaseError, match="audit"), db.session() as session:
+        session.execute(text(statement))
+    assert verified(db).ok
+
+
+def test_a_row_stands_or_falls_with_the_act(db: Database) -> None:
+    def fail_half_way() -> None:
+        with db.session() as session:
+            append(session, "audit:log:read", actor="anna")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert verified(db).rows == 12
+
+
+@pytest.mark.parametrize(("subject", "body"), [
+    pytest.param("", {"note": "Wanda Imaginary was born in May"}, id="sentence"),
+    pytest.param("", {"note": "two words"}, id="blank"),
+    pytest.param("", {"note": "a\nb"}, id="line break"),
+    pytest.param("", {"note": "x" * 129}, id="too long"),
+    pytest.param("", {"kinds": {"Wanda Imaginary": 1}}, id="text as a name of a count"),
+    pytest.param("", {"kinds": {"health": "text"}}, id="text as a count"),
+    pytest.param("", {"kinds": ["health", "home contact"]}, id="text in a list"),
+    pytest.param("", {"score": 0.5}, id="a float is not a count"),
+    pytest.param("", {"two words": 1}, id="text as a name"),
+    pytest.param("Re: Quote", {}, id="text as subject"),
+])
+def test_free_text_is_refused_and_not_repeated(db: Database, subject: str, body: dict[str, Any]) -> None:
+    with pytest.raises(BadAuditBody) as told, db.session() as session:
+        append(session, "audit:log:read", actor="anna", subject=subject, body=body)
+    assert "Wanda" not in str(told.value)
+    assert verified(db).rows == 12
+
+
+@pytest.mark.parametrize(("action", "actor"), [
+    ("audit:log:burnt", "anna"), ("audit:log:read", ""), ("audit:log:read", "a b"), ("audit:log:read", "a\x00"),
+])
+def test_unknown_actions_and_nameless_actors_are_refused(db: Database, action: str, actor: str) -> None:
+    with pytest.raises(BadAuditBody), db.session() as session:
+        append(session, action, actor=actor)
+
+
+def test_show_gives_the_last_rows_that_fit(db: Database) -> None:
+    with db.reading() as session:
+        assert [row.seq for row in show(session, last=3)] == [10, 11, 12]
+        assert [row.subject for row in show(session, subject="c4")] == ["c4"]
+        assert [row.action for row in show(session, action="store:")] == ["store:database:created", "store:key:bound"]
+        assert show(session, actor="nobody") == ()
+        assert show(session, last=1)[0].body == {"kinds": {"health": 9}, "outcome": "hold", "unread": 0}
+
+
+def test_every_event_has_a_name_in_three_parts_and_a_sentence() -> None:
+    for action, sentence in EVENTS.items():
+        assert len(action.split(":")) == 3
+        assert len(action) <= 64
+        assert sentence.endswith(".")
