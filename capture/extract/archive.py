@@ -12,8 +12,8 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from typing import IO, Any, Final
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Final, cast
 
 from capture.extract.collect import PartSink
 from capture.extract.reader import CannotRead
@@ -83,7 +83,9 @@ def read_tar(data: bytes, sink: PartSink) -> None:
 def read_compressed(data: bytes, sink: PartSink) -> None:
     """Read what a gzip, bzip2 or xz file holds: one file, often a tar archive."""
     raw = io.BytesIO(data)
-    stream = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}[sink.kind](raw)
+    openers: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+        "gz": lambda source: cast("IO[bytes]", gzip.GzipFile(fileobj=source)), "bz2": bz2.BZ2File, "xz": lzma.LZMAFile}
+    stream = openers[sink.kind](raw)
     name = _inner_name(sink.name)
     chunks: list[bytes] = []
     try:

@@ -16,7 +16,7 @@ from pii_scan.text import REASON_CODES, Address, Block, Envelope, Extraction, La
 
 _IDENT: Final = re.compile(r"0(\.\d{1,5}){0,20}")
 _KIND: Final = re.compile(r"[a-z0-9]{0,12}")
-_WHAT: Final = re.compile(r"[a-z]{1,12}( [a-z]{1,12})?( \d{1,9}( of \d{1,9})?)?( \(html\)| \(text\))?")
+_WHAT: Final = re.compile(r"[a-z0-9 ,()-]{1,60}")
 _WHERE: Final = re.compile(r"[a-z0-9 ,()/-]*|(?:[a-z0-9 ,()/-]|\b[A-Z]{1,3}\d{0,7}\b){0,200}")
 _WHERE_LENGTH: Final = 120
 _SHORT: Final = 24
@@ -160,10 +160,12 @@ class Book:
         known = self.records.pop(ident, None)
         if known is not None and not known.open:
             raise BadFrame
-        if len(self.records) >= self.limits.part_records + 50 or not _WHAT.fullmatch(event["what"]):
+        if len(self.records) >= self.limits.part_records + 50:
             raise BadFrame
-        self.records[ident] = Record(event["what"], str(event["name"])[:4_096], section=bool(event["section"]),
-                                     kind=self._kind(event["kind"]), size=int(event["size"]))
+        what = event["what"].casefold()
+        self.records[ident] = Record(
+            what if _WHAT.fullmatch(what) else "embedded file", str(event["name"])[:4_096],
+            section=bool(event["section"]), kind=self._kind(event["kind"]), size=int(event["size"]))
 
     def _kind(self, kind: str) -> str:
         if not _KIND.fullmatch(kind):

@@ -20,11 +20,11 @@ from capture.extract.collect import PartSink
 from capture.extract.mailtext import split_mail_text
 from pii_scan.text import Label
 
-_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*)")
 _UNNESTED: Final = frozenset([
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
     "wbr", "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup",
     "colgroup", "html", "head", "body"])
+_NESTING_TAG: Final = re.compile(rf"<(/?)(?!(?:{'|'.join(sorted(_UNNESTED))})[\s/>])[a-z]", re.I)
 _BLOCKS: Final = frozenset([
     "address", "article", "aside", "blockquote", "body", "center", "dd", "details", "dialog", "dir", "div",
     "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
@@ -38,12 +38,14 @@ _HIDDEN_STYLE: Final = re.compile(
     r"(?:^|[;\s])color\s*:\s*(?:#fff(?:fff)?\b|white\b|transparent\b|rgb\(\s*255\s*,\s*255\s*,\s*255)", re.I)
 _LIGHT: Final = re.compile(r"color\s*:\s*(?:#fff|white|rgb\(\s*255)", re.I)
 _BACKGROUND: Final = re.compile(r"background(?:-color)?\s*:\s*(?!#fff|white|transparent|none|inherit)", re.I)
-_ATTRIBUTES: Final = ("alt", "title", "value", "href", "placeholder", "summary", "content", "aria-label", "label",
-                      "data-content", "cite", "action", "download", "srcdoc")
+_ATTRIBUTES: Final = frozenset([
+    "alt", "title", "value", "href", "placeholder", "summary", "content", "aria-label", "label", "data-content",
+    "cite", "action", "download", "srcdoc"])
 _QUOTE_CLASSES: Final = re.compile(
     r"gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|OutlookMessageHeader", re.I)
 _QUOTE_IDS: Final = re.compile(r"(?:x_)*(?:appendonsend|divRplyFwdMsg|OLK_SRC_BODY_SECTION|reply-intro)$", re.I)
 _DATA_URI: Final = re.compile(r"data:([\w/+.-]{0,80})(?:;[\w=+.-]{0,80})*?(;base64)?,", re.I)
+_PIECE: Final = 250_000
 _CELL_CHARS: Final = 300
 _TABLE_CELLS: Final = 2
 
@@ -85,11 +87,11 @@ def read_mail_html(text: str, sink: PartSink) -> None:
 
 
 def tag_depth(text: str, limit: int) -> int:
-    """Return how deep tags nest, at most a little more than `limit`; tags that close themselves count not."""
+    """Return how deep tags nest if that may be more than `limit`; tags that close themselves do not count."""
     depth = deepest = 0
-    for match in _TAG.finditer(text):
-        if match[2].casefold() in _UNNESTED:
-            continue
+    if text.count("<") <= limit:
+        return 0
+    for match in _NESTING_TAG.finditer(text):
         depth = max(depth - 1, 0) if match[1] else depth + 1
         if depth > deepest:
             deepest = depth
@@ -185,6 +187,8 @@ def _descend(root: Any, walk: _Walk, sink: PartSink, *, mail: bool) -> None:
             walk.put(" ", hidden=inside_hidden)
         elif tag in _BLOCKS:
             walk.put("\n", hidden=inside_hidden)
+            if walk.length > _PIECE and not mail:  # a page cut short by the clock keeps what came before
+                _flush(walk, sink, mail=mail)
         if tag == "table" and not inside_hidden:
             rows = _data_table(node)
             if rows is not None:
@@ -228,18 +232,16 @@ def _comment(node: Any, walk: _Walk) -> None:
 def _attributes(tag: str, attributes: dict[str, str | None], walk: _Walk) -> None:
     if not attributes:
         return
-    for name in _ATTRIBUTES:
-        value = attributes.get(name)
-        if not value or (name == "content" and tag != "meta") or value.startswith(("#", "javascript:void")):
+    for name, value in attributes.items():
+        if not value:
             continue
-        if name in ("href", "action") and "%" in value:
-            value = unquote(value)
-        if not value.startswith("data:"):
-            walk.links.setdefault(_SPACE.sub(" ", value))
-    for name in ("src", "background", "href", "data"):
-        value = attributes.get(name)
-        if value and value[:5].casefold() == "data:":
+        if value[:5].casefold() == "data:":
             _data_uri(value, walk)
+        elif name not in _ATTRIBUTES or (name == "content" and tag != "meta"):
+            continue
+        elif not value.startswith(("#", "javascript:void")) and value not in walk.links:
+            readable = unquote(value) if name in ("href", "action") and "%" in value else value
+            walk.links[_SPACE.sub(" ", readable)] = None
 
 
 def _data_uri(value: str, walk: _Walk) -> None:

@@ -89,6 +89,8 @@ def read_mail(data: bytes, sink: PartSink) -> None:
     for code in plan.codes:
         sink.partial(code)
     _read_leaves(plan, sink)
+    if "too_deep" in plan.codes and head is not None:
+        _section_raw(sink, data[head.end():])
 
 
 def read_mbox(data: bytes, sink: PartSink) -> None:
@@ -110,7 +112,7 @@ def _section_raw(sink: PartSink, raw: bytes) -> None:
         part.partial("too_deep")
         part.text(decode(raw).text)
 
-    sink.section(read, what="body", kind="text", size=len(raw))
+    sink.section(read, what="raw text", kind="text", size=len(raw))
 
 
 # headers

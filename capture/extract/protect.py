@@ -62,6 +62,8 @@ class Cage:
     """Seccomp filters by "may execute a program"; empty when libseccomp is missing."""
     rulesets: dict[bool, int]
     """Landlock ruleset descriptors by "may execute a program"; empty when the kernel has none."""
+    leave_root: bool = True
+    """Whether a child of root becomes `nobody`; not when `nobody` could not read Python's own library."""
 
     def lock(self, bounds: Bounds, *, may_execute: bool = False) -> dict[str, bool]:
         """Lock the calling process for good; return which protections are on, by name.
@@ -74,7 +76,7 @@ class Cage:
         _limit(resource.RLIMIT_FSIZE, 0)
         _limit(resource.RLIMIT_NOFILE, bounds.open_files)
         _limit(resource.RLIMIT_CORE, 0)
-        user = _become_nobody()
+        user = _become_nobody() if self.leave_root else os.geteuid() != 0
         _limit(resource.RLIMIT_NPROC, 0)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -88,7 +90,8 @@ class Cage:
 
 def prepare() -> Cage:
     """Build filters and rulesets; slow and file-touching, so done once before any limit is set."""
-    return Cage(filters=_filters(), rulesets=_rulesets())
+    return Cage(filters=_filters(), rulesets=_rulesets(),
+                leave_root=all(_open_to_all(Path(name)) for name in _library_folders()))
 
 
 def allow_cpu(seconds: float) -> None:
@@ -186,9 +189,7 @@ def _rulesets() -> dict[bool, int]:
 
 def _allow_libraries(libc: ctypes.CDLL, ruleset: int) -> None:
     """Let library folders be read: a module or codec loaded late must not make a part unreadable."""
-    names = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
-    names.add(str(Path(__file__).resolve().parents[1]))
-    for name in sorted(filter(None, names)):
+    for name in _library_folders():
         try:
             folder = os.open(name, os.O_PATH | os.O_CLOEXEC)
         except OSError:
@@ -196,3 +197,18 @@ def _allow_libraries(libc: ctypes.CDLL, ruleset: int) -> None:
         rule = _PathBeneath(_READ, folder)
         libc.syscall(_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0)
         os.close(folder)
+
+
+def _library_folders() -> list[str]:
+    names = {sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}
+    names.add(str(Path(__file__).resolve().parents[1]))
+    return sorted(filter(None, names))
+
+
+def _open_to_all(folder: Path) -> bool:
+    """Whether every user may read `folder`: a module loaded late would be missing otherwise."""
+    try:
+        path = folder.resolve(strict=True)
+        return bool(path.stat().st_mode & 0o004) and all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
+    except OSError:
+        return False

@@ -32,6 +32,9 @@ from capture.extract.worker import work
 
 LENGTH: Final = struct.Struct(">I")
 MESSAGE_BYTES: Final = 65_536
+_LATE: Final = ("_strptime", "bisect", "colorsys", "decimal", "difflib", "fractions", "heapq", "html.entities",
+                "locale", "statistics", "stringprep", "uuid", "zoneinfo")
+"""Parts of the standard library that functions load when first called: once here, not once per child."""
 BROKEN: Final = 4
 """Exit status of a child that could not set its limits and therefore read nothing."""
 
@@ -71,7 +74,9 @@ def preload() -> list[str]:
 
     A module may define `preload()` for what it would otherwise import late.
     """
-    missing = []
+    missing: list[str] = []
+    for module in _LATE:
+        importlib.import_module(module)
     for module in sorted({target.partition(":")[0] for target in READERS.values()}):
         try:
             loaded = importlib.import_module(module)

@@ -53,6 +53,7 @@ _MAIL_HEADERS = frozenset([
     "from", "to", "cc", "bcc", "subject", "date", "received", "message-id", "mime-version", "return-path",
     "content-type", "delivered-to", "reply-to", "sender", "x-mailer", "in-reply-to", "references",
     "resent-from", "x-originating-ip", "dkim-signature", "content-transfer-encoding"])
+_MIME_HEADERS = frozenset(["mime-version", "content-type", "content-transfer-encoding"])
 _HEADER_LINE = re.compile(r"([!-9;-~]{1,76}):")
 _MBOX = re.compile(r"From [^\n]{1,200}\d\d:\d\d[^\n]{0,60}\n[!-9;-~]{1,76}:")
 _HTML = re.compile(
@@ -122,7 +123,8 @@ def _by_content(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str
 
 
 def _text(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str, str]:
-    if is_item and _is_mail(data[:65_536].decode("latin-1"), enough=1):
+    is_text_file = KINDS_BY_EXTENSION.get(ext) == "text"
+    if is_item and _is_mail(data[:65_536].decode("latin-1"), enough=1, mime_only=is_text_file):
         return "eml", ""  # a mail may carry 8-bit or binary parts: its text is decoded part by part
     decoded = as_text(data)
     if decoded is None:
@@ -139,7 +141,8 @@ def _text(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str, str]
         return "vcf", ""
     if _MBOX.match(head.replace("\r\n", "\n")):
         return "mbox", ""
-    if _is_mail(head, enough=1 if mime == "message/rfc822" or ext == "eml" else 2):
+    said_mail = mime == "message/rfc822" or ext == "eml"
+    if _is_mail(head, enough=1 if said_mail else 2, mime_only=is_text_file and not said_mail):
         return "eml", ""
     if _PGP.search(head):
         return "pgp", ""
@@ -171,9 +174,12 @@ def looks_delimited(text: str) -> bool:
     return False
 
 
-def _is_mail(head: str, *, enough: int) -> bool:
-    """Whether the text begins with a block of header lines, `enough` of them headers of mail."""
-    known = 0
+def _is_mail(head: str, *, enough: int, mime_only: bool = False) -> bool:
+    """Whether the text begins with a block of header lines, `enough` of them headers of mail.
+
+    `mime_only`: it must have parts or an encoding too; without them a text file loses nothing as text.
+    """
+    known, has_mime = 0, False
     lines = head.lstrip("\r\n").splitlines()
     for number, line in enumerate(lines[:400]):
         if not line.strip():
@@ -186,7 +192,8 @@ def _is_mail(head: str, *, enough: int) -> bool:
         if header is None:
             return False
         known += header[1].casefold() in _MAIL_HEADERS
-    return known >= enough
+        has_mime = has_mime or header[1].casefold() in _MIME_HEADERS
+    return known >= enough and (has_mime or not mime_only)
 
 
 def _ole(data: bytes) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,10 @@ def without_ocr() -> ExtractionScore:
 
 
 @pytest.fixture(scope="module")
-def with_ocr() -> Iterator[ExtractionScore]:
+def with_ocr() -> ExtractionScore:
     if shutil.which("tesseract") is None:
         pytest.skip("tesseract is not installed: the samples were measured without OCR only")
-    yield score(ocr=True)
+    return score(ocr=True)
 
 
 def test_the_bars_are_reached(without_ocr: ExtractionScore) -> None:
