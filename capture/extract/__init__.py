@@ -53,6 +53,7 @@ READERS: dict[str, str] = {
     "gif": "capture.extract.image:read_image", "bmp": "capture.extract.image:read_image",
     "tif": "capture.extract.image:read_image", "webp": "capture.extract.image:read_image",
     "ico": "capture.extract.image:read_image",
+    "emf": "capture.extract.metafile:read_metafile", "wmf": "capture.extract.metafile:read_metafile",
 }
 
 __all__ = ["READERS", "SandboxedExtractor"]

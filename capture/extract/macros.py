@@ -12,6 +12,8 @@ from pii_scan.text import Label
 
 _SOURCE = b"\x00Attribut"
 _RUN_8 = re.compile(rb"[\x20-\x7e\xa0-\xff\t\r\n]{6,}")
+_WORD = re.compile(r"[A-Za-z]{4}|[A-Za-z]{2,} [A-Za-z]{2,}|\d{5}")
+_PLAIN = re.compile(r"[A-Za-z0-9 .,:;/@()'\-\r\n\t]")
 _RUN_16 = re.compile(rb"(?:[\x20-\x7e\xa0-\xff\t\r\n]\x00){4,}")
 
 
@@ -53,6 +55,12 @@ def strings_in(data: bytes) -> list[str]:
     runs += [(found.start(), found.group().decode("cp1252", "replace").strip())
              for found in _RUN_8.finditer(data)]
     return list(dict.fromkeys(text for _, text in sorted(runs) if text))
+
+
+def words_in(data: bytes) -> list[str]:
+    """Runs as `strings_in` gives them, without those that look like machine data."""
+    return [text for text in strings_in(data)
+            if _WORD.search(text) and len(_PLAIN.findall(text)) >= 0.9 * len(text)]
 
 
 def _decompress(data: bytes) -> bytes:

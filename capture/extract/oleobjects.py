@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import olefile
 
 from capture.extract import macros
-from capture.extract.cfb import Compound
+from capture.extract.cfb import MAGIC, Compound
+from capture.extract.metafile import give_drawing
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.xmlparts import BUDGET_CODES
 from pii_scan.text import Label
@@ -17,8 +18,13 @@ from pii_scan.text import Label
 _DATA_SPACES = "\x06dataspaces"
 _NATIVE = "\x01ole10native"
 _DOCUMENTS = ("worddocument", "workbook", "book", "powerpoint document", "__properties_version1.0",
-              "visiodocument", "quill")
+              "encryptedpackage")
 _CONTENT_STREAMS = ("package", "contents", "embeddedodf")
+_FILE_STARTS = (b"%PDF", b"PK\x03\x04", MAGIC[:4], b"\x89PNG", b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1", b"{\\rt")
+_OBJECT_MARKS = ("\x01compobj", "\x01ole", "\x03objinfo", "\x03ocxname")
+_LAYOUT_STREAMS = frozenset({"\x03linkinfo", "equation native", "\x03print", "\x03accessobjsitedata", "\x03pic"})
+SMALL_STATE = 4_096
+"""Bytes of unknown data up to which an object without a picture is taken for a form control or a link."""
 _SUMMARIES = ("\x05summaryinformation", "\x05documentsummaryinformation")
 _RIGHTS = re.compile(r"drm", re.IGNORECASE)
 
@@ -36,37 +42,124 @@ def check_protection(compound: Compound) -> None:
         raise CannotRead("encrypted")
 
 
-def embed_objects(compound: Compound, sink: Sink, main: Sequence[str] = (), below: Sequence[str] = ()) -> int:
+def embed_objects(compound: Compound, sink: Sink, below: Sequence[str] = ()) -> int:
     """Hand over every object in the storages below `below`; returns how many.
 
-    Objects: packaged files, Office documents in a storage of their own, raw content streams. Macro modules
-    among the streams give their source. Streams named in `main` belong to the host itself.
+    Objects: packaged files, Office documents in a storage of their own, content streams; of an object of an
+    unknown application its picture and its readable strings. Macro modules give their source.
     """
+    storages: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for path in compound.below(below):
+        storages.setdefault(path[:-1], []).append(path)
     count = 0
     done: list[tuple[str, ...]] = []
-    for path in sorted(compound.below(below), key=len):
-        storage, name = path[:-1], path[-1].casefold()
+    for storage in sorted(storages, key=len):
         if any(storage[:len(root)] == root for root in done):
             continue
-        whole = (*below, *path)
+        streams = {path[-1].casefold(): (*below, *path) for path in storages[storage]}
         try:
-            if storage and name in _DOCUMENTS:
-                done.append(storage)
+            if "vba" in (name.casefold() for name in storage):
+                for path in streams.values():
+                    macros.give_module(compound.read(*path), sink)
+            elif _object(compound, (*below, *storage), streams, sink, f"embedded {count + 1}", inner=bool(storage)):
                 count += 1
-                sink.embed(compound.cut_out((*below, *storage)), what=f"embedded {count}")
-            elif name == _NATIVE:
-                count += 1
-                give_native(compound.read(*whole), sink, f"embedded {count}")
-            elif storage and name in _CONTENT_STREAMS:
-                count += 1
-                sink.embed(compound.read(*whole), what=f"embedded {count}")
-            elif "vba" in (part.casefold() for part in storage) and path[-1] not in main:
-                macros.give_module(compound.read(*whole), sink)
+                if storage:
+                    done.append(storage)
         except CannotRead as error:
             if error.code in BUDGET_CODES:
                 raise
             sink.partial(error.code)
     return count
+
+
+def _object(compound: Compound, storage: Sequence[str], streams: dict[str, tuple[str, ...]], sink: Sink, what: str, *,
+            inner: bool) -> bool:
+    """Hand over the object in one storage, if it is one."""
+    if inner and any(name in streams for name in _DOCUMENTS):
+        sink.embed(compound.cut_out(storage), what=what)
+        return True
+    if _NATIVE in streams:
+        give_native(compound.read(*streams[_NATIVE]), sink, what)
+        return True
+    for name in _CONTENT_STREAMS:
+        if name in streams:
+            content = compound.read(*streams[name])
+            if content.lstrip()[:4] in _FILE_STARTS:
+                sink.embed(content, what=what)
+                return True
+    if inner and any(name in streams for name in _OBJECT_MARKS):
+        _foreign(compound, streams, sink, what)
+        return True
+    return False
+
+
+def _foreign(compound: Compound, streams: dict[str, tuple[str, ...]], sink: Sink, what: str) -> None:
+    """An object of an unknown application: the picture that stands for it in the document, and its strings.
+
+    Without a picture, more than a little data makes the part partial, `unsupported`.
+    """
+    pictured = False
+    rest = 0
+    found: dict[str, None] = {}
+    for name, path in streams.items():
+        if name in _OBJECT_MARKS or name in _LAYOUT_STREAMS:
+            continue
+        content = compound.read(*path)
+        picture = _presentation(name, content)
+        if picture is not None:
+            pictured = _shown(picture, sink, what) or pictured
+            continue
+        if name in _SUMMARIES:
+            found.update(dict.fromkeys(property_texts(content)))
+            continue
+        rest += len(content)
+        found.update(dict.fromkeys(macros.words_in(content)))
+    if found:
+        sink.text("\n".join(found), Label.HIDDEN, what)
+    if rest > SMALL_STATE and not pictured:
+        sink.partial("unsupported")
+
+
+def _shown(picture: bytes, sink: Sink, what: str) -> bool:
+    """Hand over the text of an object's picture; returns whether it is a drawing that could be read."""
+    try:
+        if picture:
+            give_drawing(picture, sink, what, preview=True)
+    except CannotRead as error:
+        if error.code != "corrupt":
+            raise
+        return False
+    return bool(picture)
+
+
+def _presentation(name: str, content: bytes) -> bytes | None:
+    """The metafile in a presentation stream; empty when it has none, None when the stream is no presentation."""
+    if name == "\x03eprint":
+        return content
+    if name == "\x03meta":
+        return b"\xd7\xcd\xc6\x9a" + bytes(18) + content[8:]
+    if not name.startswith("\x02olepres"):
+        return None
+    if len(content) < 12 or content[:4] != b"\xff\xff\xff\xff":
+        return b""
+    kind, device = struct.unpack_from("<II", content, 4)
+    data = content[8 + device + 28:]
+    if kind == 3 and data[:4] in (b"\x01\0\x09\0", b"\x02\0\x09\0"):
+        return b"\xd7\xcd\xc6\x9a" + bytes(18) + data
+    return data if kind == 14 else b""
+
+
+def embed_compound(data: bytes, sink: Sink, what: str) -> None:
+    """Hand over the object in a compound file of its own: a document as it is, else what is packed in it."""
+    if not is_compound(data):
+        sink.embed(data, what=what)
+        return
+    compound = Compound(data, sink)
+    streams = {path[0].casefold(): path for path in compound.streams if len(path) == 1}
+    if any(name in streams for name in _DOCUMENTS):
+        sink.embed(data, what=what)
+    elif streams and not embed_objects(compound, sink):
+        _foreign(compound, streams, sink, what)
 
 
 def give_native(data: bytes, sink: Sink, what: str) -> None:

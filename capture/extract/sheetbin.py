@@ -14,8 +14,7 @@ from datetime import date, datetime, time, timedelta
 import python_calamine as calamine
 import xlrd
 
-from capture.extract import biff, numfmt, oleobjects
-from capture.extract.carve import embed_pictures
+from capture.extract import biff, numfmt, officeart, oleobjects
 from capture.extract.cfb import MAGIC, Compound
 from capture.extract.macros import strings_in
 from capture.extract.office import RelationMap, embed_members, place_of, read_part
@@ -48,8 +47,7 @@ def read_xls(data: bytes, sink: Sink) -> None:
     if compound is not None:
         _pivots(compound, sink)
         oleobjects.give_properties(compound, sink)
-        oleobjects.embed_objects(compound, sink, main=("Workbook", "Book"))
-        embed_pictures(book.drawings, sink, "picture")
+        officeart.give_drawings(book.drawings, sink, oleobjects.embed_objects(compound, sink))
 
 
 def read_xlsb(data: bytes, package: Package, sink: Sink) -> None:
