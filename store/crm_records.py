@@ -227,7 +227,7 @@ def _one(session: Session, table: type[Activity | Contact | Organisation], ident
 
 
 def _fields(row: Activity | Contact | Organisation, *hidden: str) -> dict[str, Any]:
-    return {name: _iso(value) if isinstance(value, datetime) else value
+    return {name: _iso(value) if value is None or isinstance(value, datetime) else value
             for name, value in row.model_dump().items() if name not in hidden and name != "organisation_id"}
 
 

@@ -1,0 +1,250 @@
+"""Every CRM backend keeps the promises of `capture.ports.Crm`. One suite, all backends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.message import EmailMessage
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+from stores import opened
+
+from capture.crm import CRMS
+from capture.crm.embedded import EmbeddedCrm, attachments, body_text
+from capture.errors import TryLater
+from capture.ports import Crm, ItemRef, Linked, MailItem
+from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part, Table
+from store import crm_records
+from store.crm_import import import_csv
+from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment
+from store.database import Database
+
+CONTACTS = """\
+organisation,organisation_domain,first_name,last_name,email
+Fictional Fire Hall,firehall.example.com,Wanda,Imaginary,wanda@firehall.example.com
+Fictional Fire Hall,firehall.example.com,One,Desk,info@firehall.example.com
+Fictional Fire Hall,firehall.example.com,Two,Desk,info@firehall.example.com
+"""
+OWN = "training.example.org"
+US = Address("Us", f"us@{OWN}")
+
+
+class EmbeddedWorld:
+    """The embedded CRM with the knobs the suite needs."""
+
+    def __init__(self, folder: Path, db: Database) -> None:
+        self.folder, self.db = folder, db
+        self.crm: Crm = EmbeddedCrm(db, (OWN,))
+        with db.session() as session:
+            import_csv(session, CONTACTS, actor="test")
+
+    def activities(self) -> list[dict[str, Any]]:
+        with self.db.reading() as session:
+            return crm_records.listed(session, "activities")
+
+    def activity(self, ident: str) -> dict[str, Any]:
+        with self.db.reading() as session:
+            return crm_records.shown(session, ident)
+
+
+WORLDS: dict[str, Callable[[Path, Database], EmbeddedWorld]] = {"embedded": EmbeddedWorld}
+
+
+def test_every_registered_backend_is_in_the_suite_and_can_be_loaded() -> None:
+    assert set(WORLDS) == set(CRMS)
+    for value in CRMS.values():
+        module, _, name = value.partition(":")
+        assert callable(getattr(import_module(module), name).link)
+
+
+@pytest.fixture(params=sorted(CRMS))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedWorld]:
+    """A CRM with a few contacts."""
+    with opened(tmp_path) as (db, _):
+        yield WORLDS[request.param](tmp_path, db)
+
+
+def mail(*, files: int = 0) -> MailItem:
+    message = EmailMessage()
+    message["Subject"] = "Quote 17"
+    message["From"] = "wanda@firehall.example.com"
+    message.set_content("Please find our quote.\n")
+    for number in range(files):
+        message.add_attachment(bytes([number]) * 10, maintype="application", subtype="pdf",
+                               filename=f"quote {number}.pdf")
+    return MailItem(ItemRef("anna", "1"), message.as_bytes())
+
+
+def envelope(sender: str = "wanda@firehall.example.com", *to: str) -> Envelope:
+    return Envelope(message_id="m1@example.com", subject="Quote 17", sender=Address("Wanda", sender),
+                    recipients=(US, *(Address("", email) for email in to)), sent="2026-01-02T03:04:05+00:00")
+
+
+BODY = Extraction((
+    Part("headers", "headers", (Block("Quote 17", Label.SUBJECT),)),
+    Part("body", "text", (Block("Please find our quote."), Block("Wanda, Chief", Label.SIGNATURE),
+                          Block("hidden words", Label.HIDDEN), Table((("a", "1"), ("b", "2"))))),
+    Part("attachment 1 of 1 (pdf)", "pdf", (Block("Text of the file"),))))
+
+
+def link(world: EmbeddedWorld, key: str = "k1", tracker: str = "anna", sender: str = "wanda@firehall.example.com",
+         *to: str, files: int = 0) -> Linked:
+    return world.crm.link(key, tracker, mail(files=files), envelope(sender, *to), BODY)
+
+
+def test_a_mail_becomes_an_activity_of_its_contact(world: EmbeddedWorld) -> None:
+    done = link(world, files=2)
+    assert (done.matched, done.records) == ("contact", 1)
+    shown = world.activity(done.activity)
+    assert (shown["subject"], shown["type"], shown["sent"]) == ("Quote 17", "email", "2026-01-02T03:04:05+00:00")
+    assert shown["body"] == "Please find our quote.\nWanda, Chief\na\t1\nb\t2"
+    assert shown["participants"] == [{"role": "from", "name": "Wanda", "email": "wanda@firehall.example.com"},
+                                     {"role": "to", "name": "Us", "email": f"us@{OWN}"}]
+    assert [(a["number"], a["name"], a["size"]) for a in shown["attachments"]] == [
+        (1, "quote 0.pdf", 10), (2, "quote 1.pdf", 10)]
+    assert shown["trackers"] == ["anna"]
+
+
+def test_repeating_the_call_changes_nothing(world: EmbeddedWorld) -> None:
+    first = link(world, files=1)
+    assert link(world, files=1) == first
+    assert len(world.activities()) == 1
+    assert len(world.activity(first.activity)["attachments"]) == 1
+
+
+def test_a_second_tracker_joins_the_activity(world: EmbeddedWorld) -> None:
+    first = link(world)
+    assert link(world, tracker="bert") == first
+    assert world.activity(first.activity)["trackers"] == ["anna", "bert"]
+    assert len(world.activities()) == 1
+
+
+def test_links_of_both_trackers_are_united(world: EmbeddedWorld) -> None:
+    first = link(world)
+    done = link(world, "k1", "bert", "wanda@firehall.example.com", "colleague@firehall.example.com")
+    assert done.activity == first.activity
+    assert (done.matched, done.records) == ("contact", 2)
+
+
+@pytest.mark.parametrize(("sender", "matched", "reason"), [
+    pytest.param("new@firehall.example.com", "organisation", "domain", id="domain"),
+    pytest.param("info@firehall.example.com", "unmatched", "ambiguous", id="ambiguous"),
+    pytest.param("x@unknown.example", "unmatched", "no-record", id="unknown"),
+    pytest.param(f"boss@{OWN}", "unmatched", "own-domains-only", id="own mail"),
+])
+def test_what_is_not_sure_is_linked_as_unmatched(world: EmbeddedWorld, sender: str, matched: str,
+                                                 reason: str) -> None:
+    done = link(world, sender=sender)
+    assert (done.matched, world.activities()[0]["reason"]) == (matched, reason)
+    assert done.records == (1 if matched == "organisation" else 0)
+
+
+def test_what_is_known_later_replaces_unmatched_and_nothing_else(world: EmbeddedWorld) -> None:
+    assert link(world, sender="x@unknown.example").matched == "unmatched"
+    assert link(world, tracker="bert").matched == "contact"
+    assert link(world, tracker="cleo", sender="x@unknown.example").matched == "contact"
+
+
+def test_people_tracking_one_mail_at_the_same_moment_make_one_activity(world: EmbeddedWorld) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: link(world, tracker=f"user{n % 4}", files=1), range(24)))
+    assert len({d.activity for d in done}) == 1
+    assert len(world.activities()) == 1
+    shown = world.activity(done[0].activity)
+    assert shown["trackers"] == ["user0", "user1", "user2", "user3"]
+    assert len(shown["attachments"]) == 1
+
+
+# ------------------------------------------------------------------------------------- the embedded backend
+
+def test_processes_tracking_one_mail_make_one_activity(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from stores import opened\n"
+        "from capture.crm.embedded import EmbeddedCrm\n"
+        "from capture.ports import ItemRef, MailItem\n"
+        "from pii_scan.text import Address, Envelope, Extraction\n"
+        "with opened(Path(sys.argv[1])) as (db, _):\n"
+        "    for n in range(20):\n"
+        "        EmbeddedCrm(db).link(f'k{n}', sys.argv[2], MailItem(ItemRef('a', '1'), b'Subject: x\\n\\nbody'),\n"
+        "            Envelope(sender=Address('', 'a@x.example')), Extraction(()))\n")
+    both = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), user],
+                             env={"PYTHONPATH": ":".join(sys.path)}) for user in ("anna", "bert")]
+    assert [process.wait(120) for process in both] == [0, 0]
+    with opened(tmp_path) as (db, _), db.reading() as session:
+        assert len(session.scalars(select(Activity)).all()) == 20
+        assert len(session.scalars(select(ActivityTracker)).all()) == 40
+
+
+def test_a_busy_database_is_tried_later(tmp_path: Path) -> None:
+    with opened(tmp_path, busy_seconds=0.2) as (db, _), db.session(), pytest.raises(TryLater):
+        EmbeddedCrm(db).link("k1", "anna", mail(), envelope(), BODY)
+
+
+def test_a_failure_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    with opened(tmp_path) as (db, _):
+        world = EmbeddedWorld(tmp_path, db)
+        monkeypatch.setattr(crm_records, "_link", fail)
+        with pytest.raises(ZeroDivisionError):
+            link(world, files=1)
+        with db.reading() as session:
+            for table in (Activity, ActivityTracker, ActivityLink, Attachment):
+                assert session.scalars(select(table)).all() == []
+
+
+def test_odd_characters_are_stored_and_not_lost(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, _):
+        odd = Envelope(subject="a\x00b \udcff é 漢", sender=Address("x\udc80", "a@x.example"), sent="not a date")
+        done = EmbeddedCrm(db).link("k1", "anna", MailItem(ItemRef("anna", "1"), b""), odd, Extraction(()))
+        with db.reading() as session:
+            shown = crm_records.shown(session, done.activity)
+    assert shown["subject"] == "ab ? é 漢"
+    assert shown["participants"][0]["name"] == "x?"
+    assert shown["sent"] == ""
+
+
+def test_the_body_is_what_a_reader_of_the_mail_sees() -> None:
+    assert body_text(BODY).startswith("Please find")
+    assert "Text of the file" not in body_text(BODY)
+    unnamed = Extraction((Part("part 1", "text", (Block("words"),)), Part("attachment 1 of 1 (txt)", "text", (
+        Block("file"),))))
+    assert body_text(unnamed) == "words"
+    assert body_text(Extraction(())) == ""
+
+
+def test_attachments_are_the_files_of_the_mail_and_no_body() -> None:
+    outer = EmailMessage()
+    outer.set_content("text")
+    outer.add_alternative("<p>text</p>", subtype="html")
+    outer.add_attachment("a,b\n", subtype="csv", filename="list.csv")
+    outer.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="logo.png", disposition="inline")
+    inner = EmailMessage()
+    inner["Subject"] = "forwarded"
+    inner.set_content("inner text")
+    inner.add_attachment(b"deep", maintype="application", subtype="pdf", filename="deep.pdf")
+    outer.add_attachment(inner)
+    found = list(attachments(outer.as_bytes()))
+    assert [(a.number, a.name, a.content_type) for a in found] == [
+        (1, "list.csv", "text/csv"), (2, "logo.png", "image/png"), (3, "", "message/rfc822")]
+    assert found[0].content == b"a,b\n"
+    assert b"inner text" in found[2].content
+
+
+@pytest.mark.parametrize("raw", [
+    b"", b"\n\n", bytes(range(256)) * 20, b"Content-Type: multipart/mixed\n\nno boundary",
+    b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822\n\n",
+    b"Content-Type: application/pdf; name*=unknown-charset''%FF%FE\nContent-Transfer-Encoding: base64\n\n!!!!",
+    b"Content-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nU3ViamVjdDogeAoKYm9keQo=",
+])
+def test_broken_mail_has_attachments_or_none_but_never_fails(raw: bytes) -> None:
+    for found in attachments(raw):
+        assert isinstance(found.content, bytes)
+        crm_records.storable(found.name)
