@@ -34,6 +34,21 @@ class PictureSeen:
 
 
 @dataclass(slots=True)
+class Rows:
+    """A table whose rows still arrive."""
+
+    rows: list[tuple[str, ...]]
+    label: Label
+    where: str
+    first_row: int
+    quoted: bool
+
+    def finished(self) -> Table:
+        """Return the table."""
+        return Table(tuple(self.rows), self.label, self.where, self.first_row, self.quoted)
+
+
+@dataclass(slots=True)
 class Record:
     """A part in the making."""
 
@@ -44,8 +59,7 @@ class Record:
     named: str = ""
     size: int = 0
     millis: int = 0
-    blocks: list[Block | Table] = field(default_factory=list)
-    rows: list[tuple[str, ...]] | None = None
+    blocks: list[Block | Rows] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     open: bool = True
     read: bool = True
@@ -198,11 +212,13 @@ class Book:
                 raise BadFrame
             self._spend(sum(map(len, cells)))
             rows.append(cells)
-        if event["more"] and record.blocks and isinstance(last := record.blocks[-1], Table):
-            record.blocks[-1] = Table(last.rows + tuple(rows), last.label, last.where, last.first_row, last.quoted)
-            return
-        record.blocks.append(Table(tuple(rows), _LABELS[event["label"]], _where(event["where"]),
-                                   int(event["first_row"]), bool(event["quoted"])))
+        table = Rows(rows, _LABELS[event["label"]], _where(event["where"]), int(event["first_row"]),
+                     bool(event["quoted"]))
+        last = record.blocks[-1] if record.blocks else None
+        if isinstance(last, Rows) and (event["more"] or _follows(last, table)):
+            last.rows += rows
+        else:
+            record.blocks.append(table)
 
     def _see(self, record: Record, event: dict[str, Any]) -> None:
         logo = event["logo"]
@@ -224,12 +240,13 @@ class Book:
                 record.codes.insert(0, code)
 
     def _part(self, ident: str, record: Record) -> Part:
-        has_text = any(isinstance(b, Table) or b.label is not Label.NAME for b in record.blocks)
+        has_text = any(isinstance(b, Rows) or b.label is not Label.NAME for b in record.blocks)
         inside = any(other.startswith(ident + ".") for other in self.records)
         status: Status = "read"
         if record.codes:
             status = "partial" if has_text or (inside and record.read) else "unreadable"
-        return Part(self._place(ident), record.kind, tuple(record.blocks), status,
+        blocks = tuple(block.finished() if isinstance(block, Rows) else block for block in record.blocks)
+        return Part(self._place(ident), record.kind, blocks, status,
                     record.codes[0] if record.codes else "", self._path(ident), record.size, record.millis)
 
     def _ancestors(self, ident: str) -> list[tuple[str, Record]]:
@@ -255,6 +272,12 @@ class Book:
             fallback = "mail" if key == "0" and record.kind in ("eml", "mbox") else record.what
             steps.append(record.name or fallback)
         return " > ".join(steps)
+
+
+def _follows(before: Rows, after: Rows) -> bool:
+    """Whether `after` goes on where `before` ended: readers give long sheets in pieces."""
+    return (bool(after.where) and after.where == before.where and after.label is before.label
+            and after.quoted == before.quoted and after.first_row == before.first_row + len(before.rows))
 
 
 def _kind_words(record: Record) -> str:

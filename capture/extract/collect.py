@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from capture.extract import READERS
-from capture.extract.frames import FRAME_BYTES, TEXT_CHARS
+from capture.extract.frames import FRAME_BYTES, TABLE_CHARS, TEXT_CHARS
 from capture.extract.limits import Limits
 from capture.extract.protect import allow_cpu
 from capture.extract.reader import CannotRead, Reader
@@ -108,7 +108,7 @@ class PartSink:
         if len(piece) < len(text):
             raise CannotRead("too_large")
 
-    def table(self, rows: Sequence[Sequence[str]], where: str = "", *, first_row: int = 1,
+    def table(self, rows: Iterable[Sequence[str]], where: str = "", *, first_row: int = 1,
               label: Label = Label.TEXT, quoted: bool = False) -> None:
         """Add rows of cells; see `Sink.table`."""
         kept: list[list[str]] = []
@@ -131,7 +131,7 @@ class PartSink:
             self.item.chars += cost
             pending += cost
             kept.append(cells)
-            if pending > TEXT_CHARS:
+            if pending > TABLE_CHARS:
                 send()
         send()
         if over:

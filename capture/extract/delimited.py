@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from itertools import islice
 from typing import Final
 
 from capture.extract.body import decoded_text
 from capture.extract.collect import PartSink
 
 _DELIMITERS: Final = ",;\t|"
-_ROWS_AT_ONCE: Final = 5_000
 _FIELD_CHARS: Final = 1_000_000
 
 
@@ -21,12 +19,8 @@ def read_delimited(data: bytes, sink: PartSink) -> None:
     if text[:4].casefold() == "sep=":
         text = text.partition("\n")[2]
     csv.field_size_limit(_FIELD_CHARS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text))
-    first = 1
     try:
-        while rows := list(islice(reader, _ROWS_AT_ONCE)):
-            sink.table(rows, first_row=first)
-            first += len(rows)
+        sink.table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)))
     except csv.Error:  # a stray quote or NUL: as text nothing is lost
         sink.text(text)
 

@@ -20,7 +20,10 @@ FRAME_BYTES = 64_000_000
 """The longest frame the parent accepts: a page at 200 dpi, or a run of `TEXT_CHARS`."""
 
 TEXT_CHARS = 4_000_000
-"""Longer runs of text and larger tables are sent in pieces."""
+"""Longer runs of text are sent in pieces."""
+
+TABLE_CHARS = 250_000
+"""Larger tables are sent in pieces, so that those before a crash are kept."""
 
 
 class BadFrame(Exception):

@@ -61,6 +61,7 @@ class _Walk:
     pictures: list[tuple[str, bytes]] = field(default_factory=list)
     quoted_at: int | None = None
     quote_depth: int = 0
+    tables: int = 0
     length: int = 0
 
     def put(self, text: str, *, hidden: bool) -> None:
@@ -193,7 +194,8 @@ def _descend(root: Any, walk: _Walk, sink: PartSink, *, mail: bool) -> None:
             rows = _data_table(node)
             if rows is not None:
                 _flush(walk, sink, mail=mail)
-                sink.table(rows, quoted=walk.quote_depth > 0)
+                walk.tables += 1
+                sink.table(rows, f"table {walk.tables}", quoted=walk.quote_depth > 0)
                 _table_attributes(node, walk)
                 continue
         if mail and _is_quote(tag, attributes):

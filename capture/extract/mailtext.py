@@ -24,6 +24,8 @@ _HEADER: Final = re.compile(
     r"\s*\*?(from|sent|date|to|cc|bcc|subject|reply-to|de|envoyé|à|cci|objet|importance|attachments?|when|where"
     r")\*?[ \t]*:\*?[ \t]*(.*)$", re.I)
 _FIRST_HEADER: Final = frozenset(("from", "de"))
+_BLOCK_STARTS: Final = frozenset(("from", "de", "to", "à", "sent", "date"))
+_SENDER_AND_TIME: Final = re.compile(r".{2,120}\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}\D{0,4}\d{1,2}:\d\d.{0,20}$")
 _RULE: Final = re.compile(r"\s*[_\-=*]{8,}\s*$")
 _SIGN_MARK: Final = re.compile(r"(?:--|—|__) ?$")
 _CLOSING: Final = re.compile(
@@ -58,7 +60,7 @@ def split_mail_text(text: str, *, quoted_from: int | None = None) -> list[Block]
     `quoted_from` is the offset from which an HTML body said that the text is quoted, if it did.
     """
     lines = [_Line(line) for line in text.split("\n")]
-    _mark_quotes(lines, text, quoted_from)
+    _mark_quotes(lines, quoted_from)
     _mark_header_blocks(lines)
     for start, end in _runs(lines):
         _mark_disclaimers(lines, start, end)
@@ -66,7 +68,7 @@ def split_mail_text(text: str, *, quoted_from: int | None = None) -> list[Block]
     return list(_blocks(lines))
 
 
-def _mark_quotes(lines: list[_Line], text: str, quoted_from: int | None) -> None:
+def _mark_quotes(lines: list[_Line], quoted_from: int | None) -> None:
     offset, below = 0, False
     for number, line in enumerate(lines):
         if quoted_from is not None and offset >= quoted_from:
@@ -76,7 +78,6 @@ def _mark_quotes(lines: list[_Line], text: str, quoted_from: int | None) -> None
             line.quoted = True
         line.quoted = line.quoted or below or bool(_QUOTE_MARK.match(line.text))
         offset += len(line.text) + 1
-    del text
 
 
 def _wrote(lines: list[_Line], number: int) -> bool:
@@ -104,25 +105,41 @@ def _starts_headers(lines: list[_Line], number: int) -> bool:
 
 
 def _mark_header_blocks(lines: list[_Line]) -> None:
-    """Label the header lines of a quoted or forwarded mail."""
+    """Label the header lines of a quoted or forwarded mail.
+
+    A block has at least two header lines. It starts at "From:", or, as some programs write it, at "To:"
+    under a line that names the sender and the time.
+    """
     number = 0
     while number < len(lines):
-        bare = _Line(_QUOTE_MARK.sub("", lines[number].text, count=1))
-        if lines[number].quoted and (match := _HEADER.match(bare.text)) and match[1].casefold() in _FIRST_HEADER:
-            end = number
-            while end < len(lines) and end - number < 12:
-                content = _QUOTE_MARK.sub("", lines[end].text, count=1)
-                header = _HEADER.match(content)
-                if header is None and not (end > number and content[:1] in " \t" and content.strip()):
-                    break
-                subject = header is not None and header[1].casefold() in ("subject", "objet")
-                lines[end].label = Label.SUBJECT if subject else Label.ADDRESSES
-                end += 1
-            if end - number < 2:
-                lines[number].label = Label.TEXT
-            number = max(end, number + 1)
-        else:
+        end = _header_block_end(lines, number) if lines[number].quoted else number
+        if end - number < 2:
             number += 1
+            continue
+        for line in lines[number:end]:
+            header = _HEADER.match(_bare(line))
+            line.label = Label.SUBJECT if header and header[1].casefold() in ("subject", "objet") else Label.ADDRESSES
+        for line in lines[max(number - 4, 0):number]:
+            if line.quoted and _SENDER_AND_TIME.match(_bare(line)):
+                line.label = Label.ADDRESSES
+        number = end
+
+
+def _header_block_end(lines: list[_Line], start: int) -> int:
+    """Where the header lines that begin at `start` end; `start` itself when none begin there."""
+    first = _HEADER.match(_bare(lines[start]))
+    if first is None or first[1].casefold() not in _BLOCK_STARTS:
+        return start
+    end, names = start, set[str]()
+    while end < len(lines) and end - start < 14:
+        content = _QUOTE_MARK.sub("", lines[end].text, count=1)
+        header = _HEADER.match(content)
+        if header is not None:
+            names.add(header[1].casefold())
+        elif not (end > start and content[:1] in " \t" and content.strip()):
+            break
+        end += 1
+    return end if len(names) >= 2 else start
 
 
 def _runs(lines: list[_Line]) -> Iterator[tuple[int, int]]:
@@ -182,17 +199,35 @@ def _signature_start(lines: list[_Line], low: int, last: int, start: int) -> int
             return number + 1 if number + 1 < last else None
         if _SENT_FROM.match(_bare(lines[number])) and number == last - 1:
             return number
-    number = last
-    while number > low and _bare(lines[number - 1]) and len(_bare(lines[number - 1])) <= 60:
-        number -= 1
+    return _contact_tail(lines, low, last, start)
+
+
+def _contact_tail(lines: list[_Line], low: int, last: int, start: int) -> int | None:
+    """Where trailing short lines with contact data begin, with the name and title above them; or None."""
+    number = _paragraph_start(lines, low, last)
     tail = [_bare(line) for line in lines[number:last]]
-    has_contact = sum(bool(_CONTACT.search(line)) for line in tail)
-    if 2 <= len(tail) <= 8 and has_contact >= 1 and number > start and not tail[0].endswith((".", ":", ",")) \
-            and not any(_LIST_ITEM.match(line) for line in tail) and has_contact < len(tail):
-        return number
-    return None
+    contacts = sum(bool(_CONTACT.search(line)) for line in tail)
+    if not 1 <= len(tail) <= 8 or not contacts or any(_LIST_ITEM.match(line) for line in tail):
+        return None
+    if contacts == len(tail) or not _NAME.match(tail[0]):  # the name may stand above an empty line
+        above = number
+        while above > low and not _bare(lines[above - 1]):
+            above -= 1
+        number = _paragraph_start(lines, low, above)
+        block = [_bare(line) for line in lines[number:above]]
+        if number == above or len(block) > 6 or any(_LIST_ITEM.match(line) for line in block):
+            return None
+    return number if number > start and _NAME.match(_bare(lines[number])) else None
 
 
+def _paragraph_start(lines: list[_Line], low: int, end: int) -> int:
+    """Go up over short lines that are not empty."""
+    while end > low and 0 < len(_bare(lines[end - 1])) <= 60:
+        end -= 1
+    return end
+
+
+_NAME: Final = re.compile(r"[A-ZÀ-Ý][\w.'’-]*(?:,?[ \t]+[\w.'’&()/*|,-]+){0,8}$")
 _LIST_ITEM: Final = re.compile(r"(?:[-*•·]|\(?\d{1,2}[.)])\s|[^\t]*\t|.* {3,}\S")
 
 

@@ -8,7 +8,7 @@ put in before is kept and scanned. Readers run in the child process only (see po
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from capture.extract.limits import Limits
@@ -36,9 +36,13 @@ class Sink(Protocol):
         Raises `CannotRead("too_large")` when the item's text budget is used up.
         """
 
-    def table(self, rows: Sequence[Sequence[str]], where: str = "", *, first_row: int = 1,
+    def table(self, rows: Iterable[Sequence[str]], where: str = "", *, first_row: int = 1,
               label: Label = Label.TEXT, quoted: bool = False) -> None:
-        """Add rows of cells as they stand, header row included."""
+        """Add rows of cells as they stand, header row included.
+
+        Rows may be a generator: they leave the process while it runs. Calls with the same `where` whose
+        rows follow each other (`first_row`) make one table.
+        """
 
     def partial(self, code: str) -> None:
         """Something of this part could not be read; the item is held with this reason."""
