@@ -12,15 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pii_scan.findings import Category, Finding
+from pii_scan.folding import word_set
 from pii_scan.text import Block, Envelope, Extraction, Label, Table
 
 CONTACT_RULES = frozenset({"home_phone", "home_address", "private_mail"})
 """Rules whose findings are telephone numbers, addresses or mailboxes. Nothing else can be exempted."""
 
-_FREE = frozenset(
-    "gmail.com googlemail.com hotmail.com outlook.com live.com live.ca msn.com yahoo.com yahoo.ca yahoo.co.uk ymail.com aol.com icloud.com "
-    "me.com mac.com shaw.ca telus.net rogers.com videotron.ca sympatico.ca bell.net proton.me protonmail.com gmx.com mail.com "
-    "excite.com juno.com earthlink.net comcast.net btinternet.com hotmail.co.uk hotmail.ca".split())
+_FREE = word_set(
+    "gmail.com googlemail.com hotmail.com outlook.com live.com live.ca msn.com yahoo.com yahoo.ca yahoo.co.uk "
+    "ymail.com aol.com icloud.com "
+    "me.com mac.com shaw.ca telus.net rogers.com videotron.ca sympatico.ca bell.net proton.me protonmail.com "
+    "gmx.com mail.com "
+    "excite.com juno.com earthlink.net comcast.net btinternet.com hotmail.co.uk hotmail.ca")
 _AT_WORK = re.compile(r"\b(?:office|work|business|direct|desk|main|bureau|travail|toll[- ]?free|fax)\b", re.IGNORECASE)
 
 

@@ -7,6 +7,7 @@ loaded the first time a name decides. Tables, business contact and the semantic 
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pii_scan import policy
 from pii_scan.business import KnownContacts, exempt
 from pii_scan.findings import Category, Decision, Finding, Report
+from pii_scan.forms import load_forms, match_form
+from pii_scan.lists import BadList, load_list, match
 from pii_scan.policy import Pack, load_pack
 from pii_scan.settings import ScanSettings
-from pii_scan.tables import TableReport, pasted_tables, read_table
+from pii_scan.tables import ColumnFinding, TableReport, pasted_tables, read_table
 from pii_scan.text import Block, Extraction, Label, Table, Unread
 
 if TYPE_CHECKING:
     from presidio_analyzer import AnalyzerEngine, RecognizerResult
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Matrices of one sentence are too small to share between threads: with two, a name costs five times as much.
 
 CHUNK = 400_000
 """Characters handed to Presidio at once; longer blocks go alone."""
@@ -56,12 +62,18 @@ class Scanner:
     """
 
     def __init__(self, settings: ScanSettings | None = None, pack: Pack | None = None, *,
-                 semantic: Semantic | None = None) -> None:
+                 semantic: Semantic | None = None, list_key: bytes = b"") -> None:
+        """`list_key` opens the exact-match lists of the settings; it is kept in memory only."""
         self.settings = settings or ScanSettings()
         base = pack or load_pack(self.settings.pack)
         self.pack = base.with_thresholds(block=self.settings.block_at, review=self.settings.review_at)
         self._names = _name_finder() if self.settings.names else None
         self._analyzer, self._categories = _analyzer(self.pack, self.settings)
+        self._forms = load_forms(self.settings.forms) if self.settings.forms else ()
+        self._lists = tuple(map(load_list, self.settings.lists))
+        if self._lists and not list_key:
+            raise BadList("its key was not given")
+        self._list_key = list_key
         self._semantic = semantic if semantic is not None else _semantic_stage(self.settings)
 
     def scan(self, extraction: Extraction) -> Report:
@@ -72,6 +84,8 @@ class Scanner:
             findings.extend(found)
             persons += table.persons
             minors += table.minors
+        findings.extend(self._filled_forms(extraction))
+        findings.extend(self._listed(extraction))
         findings = _best(findings)
         known = KnownContacts.of(extraction.envelope, self.settings.own_domains, self.settings.contacts)
         kept = exempt(findings, extraction, known)
@@ -100,6 +114,20 @@ class Scanner:
                 part, block = chunk.owners[i]
                 yield _finding(extraction, part, block, self._categories[result.entity_type], result.entity_type,
                                result.start - chunk.starts[i], result.end - chunk.starts[i], score, why)
+
+    def _filled_forms(self, extraction: Extraction) -> Iterator[Finding]:
+        for p, part in enumerate(extraction.parts) if self._forms else ():
+            if part.blocks and (m := match_form(part, self._forms)):
+                yield Finding(m.form.category, "filled_form", part.place, p, 0, 0, 0, 0.9, m.filled,
+                              (f"form:{m.form.name}", f"fields:{m.filled}"))
+
+    def _listed(self, extraction: Extraction) -> Iterator[Finding]:
+        for p, part in enumerate(extraction.parts) if self._lists else ():
+            for b, block in enumerate(part.blocks):
+                text = block.text if isinstance(block, Block) else "\n".join(block.lines())
+                for hit in match(text, self._lists, self._list_key):
+                    yield _finding(extraction, p, b, hit.list.category, "exact_list", hit.start, hit.end,
+                                   hit.list.score, (f"list:{hit.list.name}",))
 
     def _named(self, results: Sequence[RecognizerResult],
                text: str) -> Iterator[tuple[RecognizerResult, float, tuple[str, ...]]]:
@@ -161,7 +189,8 @@ def _finding(extraction: Extraction, part: int, block: int, category: Category, 
     content = extraction.parts[part].blocks[block]
     if isinstance(content, Table):
         start, end = _cell(content, start)
-    return Finding(category, rule, _place(extraction, part, block), part, block, start, end, round(score, 4), count, why)
+    return Finding(category, rule, _place(extraction, part, block), part, block, start, end, round(score, 4),
+                   count, why)
 
 
 def _cell(table: Table, offset: int) -> tuple[int, int]:
@@ -187,19 +216,20 @@ def _tables(extraction: Extraction) -> Iterator[tuple[list[Finding], TableReport
     """Column findings of every table, and of runs of table-like lines in plain text."""
     for p, part in enumerate(extraction.parts):
         for b, block in enumerate(part.blocks):
-            place = _place(extraction, p, b)
             if isinstance(block, Table):
                 report = read_table(block.rows)
-                if report.columns:
-                    yield [Finding(c.kind.category or Category.HOME_CONTACT, f"roster_{c.kind.name}", place, p, b, c.row,
-                                   c.column, c.score, c.count, c.why) for c in report.columns], report
+                yield [_roster(extraction, p, b, c, c.row, c.column, c.why) for c in report.columns], report
             elif block.label in (Label.TEXT, Label.NOTE, Label.HIDDEN):
                 for pasted in pasted_tables(block.text):
                     report = read_table(pasted.rows, pasted=True)
-                    if report.columns:
-                        yield [Finding(c.kind.category or Category.HOME_CONTACT, f"roster_{c.kind.name}", place, p, b,
-                                       pasted.start, pasted.end, c.score, c.count, (*c.why, "pasted"))
-                               for c in report.columns], report
+                    yield [_roster(extraction, p, b, c, pasted.start, pasted.end, (*c.why, "pasted"))
+                           for c in report.columns], report
+
+
+def _roster(extraction: Extraction, part: int, block: int, column: ColumnFinding, start: int, end: int,
+            why: tuple[str, ...]) -> Finding:
+    return Finding(column.kind.category or Category.HOME_CONTACT, f"roster_{column.kind.name}",
+                   _place(extraction, part, block), part, block, start, end, column.score, column.count, why)
 
 
 def _best(findings: list[Finding]) -> list[Finding]:

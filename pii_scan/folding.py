@@ -37,3 +37,8 @@ def small(text: str) -> str:
 def small_plain(text: str) -> str:
     """Return `text` plain and in small letters; same length."""
     return small(plain(text))
+
+
+def word_set(listing: str) -> frozenset[str]:
+    """The words of a blank-separated listing; long lists read better as text."""
+    return frozenset(listing.split())

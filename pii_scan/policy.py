@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,8 @@ def _problems(data: dict[str, Any]) -> list[str]:
 
 def _entry_problems(number: int, entry: dict[str, Any], seen: Mapping[str, Any]) -> list[str]:
     allowed = {"key", "value", "cite", "basis", "confirmed_by", "confirmed_on"}
-    problems = [f"entry {number}: {k} is missing" for k in ("key", "value", "cite", "basis") if not entry.get(k) and entry.get(k) != 0]
+    problems = [f"entry {number}: {k} is missing" for k in ("key", "value", "cite", "basis")
+                if entry.get(k) in (None, "")]
     problems += [f"entry {number}: unknown key {k!r}" for k in entry if k not in allowed]
     if entry.get("basis") not in BASES:
         problems.append(f"entry {number}: basis is none of {', '.join(BASES)}")
@@ -199,9 +201,9 @@ def decide(report: Report, unread: Sequence[Unread], pack: Pack) -> Decision:
         rule, verdict = f"doubt:{strongest.rule}", Verdict.REVIEW
     elif report.doubt >= at.review:
         rule, verdict = "semantic-doubt", Verdict.REVIEW
+    level = "L0" if verdict is Verdict.PASS else _sensitivity([f for f in told if not f.exempt], report, pack)
     return Decision(verdict=verdict, rule=rule, policy=pack.label, findings=tuple(told), unread=tuple(unread),
-                    doubt=report.doubt, persons=report.persons, minors=report.minors,
-                    sensitivity=_sensitivity([f for f in told if not f.exempt], report, pack) if verdict is not Verdict.PASS else "L0",
+                    doubt=report.doubt, persons=report.persons, minors=report.minors, sensitivity=level,
                     notes=_notes(counted, pack))
 
 
@@ -213,7 +215,7 @@ def joined(findings: Iterable[Finding], least: float) -> bool:
             by_block.setdefault((f.part, f.block), []).append(f)
     for group in by_block.values():
         group.sort(key=lambda f: f.start)
-        for one, other in zip(group, group[1:], strict=False):
+        for one, other in pairwise(group):
             if one.category != other.category and other.start - one.end <= JOIN_REACH:
                 return True
     return False

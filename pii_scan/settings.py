@@ -28,4 +28,4 @@ class ScanSettings(BaseModel):
     semantic_model: Path | None = None
     names: bool = True
     forms: Path | None = None
-    lists: Path | None = None
+    lists: tuple[Path, ...] = ()

@@ -93,7 +93,8 @@ def _kind_of(header: str) -> Kind | None:
 
 
 def _values(rows: Rows, first: int, index: int) -> list[str]:
-    return [v for row in rows[first:] if index < len(row) and (v := row[index].strip()) and not BLANK.fullmatch(v.lower())]
+    return [v for row in rows[first:]
+            if index < len(row) and (v := row[index].strip()) and not BLANK.fullmatch(v.lower())]
 
 
 def _column(rows: Rows, first: int, index: int, kind: Kind) -> _Column:

@@ -9,10 +9,12 @@ from pii_scan.recognizers.base import IndexedText
 _PERSONAL = re.compile(
     r"\b(?:my|his|her|their|mon|ma|son|sa|ses|employee|payroll|pay ?che(?:que|ck)|direct deposit|depot direct|"
     r"personal|personnel|che?quing|checking|savings|epargne|void(?:ed)? che(?:que|ck)|specimen de cheque|"
-    r"refund|rembours\w{0,8}|student loan|reimburs\w{0,8}|e-?transfer|bursary|bourse|garnish\w{0,6}|mortgage|rrsp|tfsa|paie|salaire|salary|wages?)\b")
+    r"refund|rembours\w{0,8}|student loan|reimburs\w{0,8}|e-?transfer|bursary|bourse|garnish\w{0,6}|mortgage|rrsp|"
+    r"tfsa|paie|salaire|salary|wages?)\b")
 _COMPANY = re.compile(
     r"\b(?:ltd|inc|llc|corp|corporation|gmbh|plc|limited|ltee|company|society|university|institute|institut|"
-    r"college|invoices?|facture|remit\w{0,6}|vendor|supplier|fournisseur|wire instructions|beneficiary bank|our (?:bank|account)|"
+    r"college|invoices?|facture|remit\w{0,6}|vendor|supplier|fournisseur|wire instructions|beneficiary bank|our "
+    r"(?:bank|account)|"
     r"notre (?:banque|compte)|swift|eft (?:form|details)|payable to|accounts payable|accounts receivable)\b")
 
 

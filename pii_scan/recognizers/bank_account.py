@@ -27,7 +27,8 @@ class BankAccountRecognizer(Recognizer):
     category = Category.FINANCIAL_ACCOUNT
     citation = "identifier.bank_account"
     banks = Phrases("transit", "bank", "banque", "account", "acct", "compte", "deposit", "depot", "chequing",
-                    "institution", "td", "rbc", "bmo", "cibc", "scotiabank", "desjardins", "vancity", "payroll", "paie",
+                    "institution", "td", "rbc", "bmo", "cibc", "scotiabank", "desjardins", "vancity", "payroll",
+                        "paie",
                     "void cheque", "direct deposit")
 
     def words(self) -> frozenset[str]:

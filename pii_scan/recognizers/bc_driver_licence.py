@@ -25,8 +25,10 @@ class BcDriverLicenceRecognizer(LabelledNumber):
     near = 0.7
     reach = 40
     labels = Phrases("driver's licence", "driver's license", "drivers licence", "drivers license", "driver licence",
-                     "driver license", "driving licence", "driving license", "driver's lic", "drivers lic", "bcdl", "bc dl", "dl",
-                     "dl no", "dl number", "bcid", "bc id", "icbc licence", "permis de conduire", "licence no", "licence number")
+                     "driver license", "driving licence", "driving license", "driver's lic", "drivers lic", "bcdl",
+                         "bc dl", "dl",
+                     "dl no", "dl number", "bcid", "bc id", "icbc licence", "permis de conduire", "licence no",
+                         "licence number")
     value = re.compile(f"(?:{group(7)}|{group(8)})")
 
     def valid(self, value: str) -> bool:

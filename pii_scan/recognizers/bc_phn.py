@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pii_scan.findings import Category
 from pii_scan import checkdigits
+from pii_scan.findings import Category
 from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
@@ -24,7 +24,8 @@ class PhnRecognizer(LabelledNumber):
     category = Category.GOVERNMENT_ID
     citation = "identifier.phn"
     labels = Phrases("phn", "personal health number", "personal health no", "personal health", "health number",
-                     "health no", "health card", "care card", "carecard", "msp number", "msp no", "msp", "bc services card",
+                     "health no", "health card", "care card", "carecard", "msp number", "msp no", "msp",
+                         "bc services card",
                      "services card", "medical services plan", "medical number", "healthcare number",
                      "numero d'assurance maladie", "assurance maladie", "carte sante", "carte d'assurance maladie",
                      "numero de sante", "carte soleil", "nsp")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 
 from pii_scan.findings import Category
+from pii_scan.folding import word_set
 from pii_scan.recognizers.wording import WordingRecognizer, compile_cue
 
-_CREED = (r"(?:muslim|jewish|catholic|hindu|sikh|buddhist|mormon|pentecostal|baptist|jehovah's witness|evangelical|atheist|born again|orthodox jew|anglican|lutheran|"
+_CREED = (
+    r"(?:muslim|jewish|catholic|hindu|sikh|buddhist|mormon|pentecostal|baptist|jehovah's witness|evangelical|"
+    r"atheist|born again|orthodox jew|anglican|lutheran|"
           r"seventh-day adventist|christian|vegan for religious reasons)")
-_ORIGIN = (r"(?:haida|metis|cree|ojibwe|inuit|first nations|indigenous|aboriginal|african[- ]american|black|hispanic|latino|latina|chinese|filipino|punjabi|somali|"
+_ORIGIN = (
+    r"(?:haida|metis|cree|ojibwe|inuit|first nations|indigenous|aboriginal|african[- ]american|black|hispanic|"
+    r"latino|latina|chinese|filipino|punjabi|somali|"
            r"status indian|coast salish|nisga'a|secwepemc|two-spirit)")
 _ORIENTATION = r"(?:gay|lesbian|bisexual|transgender|transitioning|queer|non-?binary)"
 _PARTY = r"(?:ndp|liberal|liberals|conservatives?|green party|republicans?|democrats?|communist|bloc|pq|party)"
@@ -27,18 +32,40 @@ class BeliefRecognizer(WordingRecognizer):
     kind = "belief"
     category = Category.RACE_RELIGION_POLITICS
     citation = "category.race_religion_politics"
-    anchors = frozenset("muslim jewish catholic hindu sikh buddhist mormon pentecostal baptist evangelical atheist anglican lutheran christian jehovah ramadan sabbath temple mosque synagogue church "
-                        "haida metis cree ojibwe inuit indigenous aboriginal african hispanic latino latina chinese filipino punjabi somali descent origin gay lesbian bisexual transgender transitioning queer nonbinary "
-                        "ndp conservatives riding communist republican republicans democrat union steward slate came juif juive musulman musulmane innue innu congolaise ramadan catholique autochtone candidat".split())
-    never = re.compile(r"\b(?:governor|senator|congress\w*|minister of|president (?:bush|clinton)|candidates? for (?:governor|president|senate)|poll|voters|black (?:ink|box|hills|friday|belt|out)|christian (?:science|name)|chinese (?:food|restaurant|market|government)|"
-                       r"church (?:street|st|road)|elections? results|course|curriculum|module|training|workshop|awareness)\b")
+    anchors = word_set(
+        "muslim jewish catholic hindu sikh buddhist mormon pentecostal baptist evangelical atheist anglican "
+        "lutheran christian jehovah ramadan sabbath temple mosque synagogue church "
+                        "haida metis cree ojibwe inuit indigenous aboriginal african hispanic latino latina "
+                        "chinese filipino punjabi somali descent origin gay lesbian bisexual transgender "
+                        "transitioning queer nonbinary "
+                        "ndp conservatives riding communist republican republicans democrat union steward slate "
+                        "came juif juive musulman musulmane innue innu congolaise ramadan catholique autochtone "
+                        "candidat")
+    never = re.compile(
+        r"\b(?:governor|senator|congress\w*|minister of|president (?:bush|clinton)|candidates? for (?:governor|"
+        r"president|senate)|poll|voters|black (?:ink|box|hills|friday|belt|out)|christian (?:science|name)|chinese "
+        r"(?:food|restaurant|market|government)|"
+                       r"church (?:street|st|road)|elections? results|course|curriculum|module|training|workshop|"
+                       r"awareness)\b")
     cues = (
         (0.85, "creed", compile_cue(rf"{{who}} (?i:(?:is|am|was|'s) (?:an? |the )?(?:[a-z]{{2,12}} )?{_CREED}\b)")),
-        (0.85, "creed", compile_cue(rf"(?i:\b(?:i'm|he's|she's) (?:an? )?(?:[a-z]{{2,12}} )?(?:{_CREED}|{_ORIGIN}|{_ORIENTATION})\b)")),
-        (0.85, "practice", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:fasting for|observes?|observing|keeps|celebrates?|off for|prays?|praying|converted to) (?:[a-z]{1,10} )?(?:ramadan|sabbath|the sabbath|islam|yom kippur|kosher|vesak|diwali|lent|mosque|temple|vaisakhi|eid)\b)")),
-        (0.85, "origin", compile_cue(rf"{{who}} (?i:(?:is|am|was|'s) (?:an? )?(?:[a-z]{{2,12}} )?{_ORIGIN}\b)(?! (?i:restaurant|market|gas|box))")),
-        (0.85, "orientation", compile_cue(rf"{{who}} (?i:(?:is|am|'s|came out as|identifies as) (?:an? )?{_ORIENTATION}\b)")),
+        (0.85, "creed", compile_cue(
+            rf"(?i:\b(?:i'm|he's|she's) (?:an? )?(?:[a-z]{{2,12}} )?(?:{_CREED}|{_ORIGIN}|{_ORIENTATION})\b)")),
+        (0.85, "practice", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:fasting for|observes?|observing|keeps|celebrates?|off for|prays?|"
+            r"praying|converted to) (?:[a-z]{1,10} )?(?:ramadan|sabbath|the sabbath|islam|yom kippur|kosher|vesak|"
+            r"diwali|lent|mosque|temple|vaisakhi|eid)\b)")),
+        (0.85, "origin", compile_cue(
+            rf"{{who}} (?i:(?:is|am|was|'s) (?:an? )?(?:[a-z]{{2,12}} )?{_ORIGIN}\b)(?! (?i:restaurant|market|gas|"
+            rf"box))")),
+        (0.85, "orientation", compile_cue(
+            rf"{{who}} (?i:(?:is|am|'s|came out as|identifies as) (?:an? )?{_ORIENTATION}\b)")),
         (0.85, "orientation", compile_cue(r"{who} (?i:came out to )")),
-        (0.85, "politics", compile_cue(rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:running for the|donated to the|campaigning for the|votes?|volunteers? for the|member of the|card[- ]carrying) {_PARTY}\b)")),
-        (0.85, "fr", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:est (?:juive?|musulmane?|catholique|innue?|autochtone|temoin de jehovah|bouddhiste)|fait le ramadan|est candidate? (?:liberale?|conservatrice?|conservateur|du npd))\b)")),
+        (0.85, "politics", compile_cue(
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:running for the|donated to the|campaigning for the|votes?|"
+            rf"volunteers? for the|member of the|card[- ]carrying) {_PARTY}\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:est (?:juive?|musulmane?|catholique|innue?|autochtone|temoin de "
+            r"jehovah|bouddhiste)|fait le ramadan|est candidate? (?:liberale?|conservatrice?|conservateur|du "
+            r"npd))\b)")),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pii_scan.findings import Category
 from pii_scan import checkdigits
+from pii_scan.findings import Category
 from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 

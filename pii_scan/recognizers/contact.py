@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pii_scan.folding import word_set
 from pii_scan.recognizers.base import IndexedText
 
 PHONE = re.compile(
@@ -12,7 +13,9 @@ PHONE = re.compile(
     r"|(?<![\w./-])\+?1?\d{10}(?![\w-])|(?<![\w./-])(?:\+44[ ]?|0)\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])")
 """North American numbers (with or without separators) and British ones, in folded text."""
 
-_CORE = re.compile(r"\d{3}(?:\)[ ]?|[-. /])[ ]?\d{3}[-. ]\d{4}(?![\w]|-\d)|1?\d{10}(?![\w-])|44[ ]?\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])"
+_CORE = re.compile(
+    r"\d{3}(?:\)[ ]?|[-. /])[ ]?\d{3}[-. ]\d{4}(?![\w]|-\d)|1?\d{10}(?![\w-])|44[ ]?\d{3,4}[ ]\d{3}[ "
+    r"]?\d{3,4}(?![\w-])"
                    r"|0\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])")
 _CODE_BEFORE = re.compile(r"\+?1[-. ]{1,2}$")
 
@@ -38,21 +41,25 @@ def phones(doc: IndexedText) -> Iterator[tuple[int, int]]:
 
 EMAIL = re.compile(r"(?<![\w.+-])[a-z0-9_][\w.+-]{0,60}@(?:[a-z0-9-]{1,60}\.){1,4}[a-z]{2,12}(?![\w-])")
 
-STREET_WORDS = frozenset(
-    "street st avenue ave av road rd lane ln drive dr court ct boulevard blvd way crescent cres place pl circle cir "
+STREET_WORDS = word_set(
+    "street st avenue ave av road rd lane ln drive dr court ct boulevard blvd way crescent cres place pl circle "
+    "cir "
     "terrace trail parkway pkwy close square sq highway hwy loop grove heights mews gardens point rue chemin ch rang "
-    "montee cote box".split())
+    "montee cote box")
 
 STREET = re.compile(
     r"(?<![\w.,/-])(?:(?:#|apt\.? |unit |suite |app\.? )?\d{1,5}[a-z]?[ ]?[-,][ ]?)?\d{1,5}[a-z]?,?[ ]"
     r"(?:[a-z][\w'.-]{0,20}[ ]|\d{1,3}(?:st|nd|rd|th)[ ]|[nsew]\.?[ ]){1,4}"
-    r"(?:street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|crescent|cres|place|pl|circle|cir"
+    r"(?:street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|crescent|cres|place|pl|"
+    r"circle|cir"
     r"|terrace|trail|parkway|pkwy|close|square|sq|highway|hwy|loop|grove|heights|mews|gardens|point)\b"
-    r"|(?<![\w.,/-])\d{1,5}[a-z]?,?[ ](?:rue|chemin|ch\.|avenue|av\.|boul\.|boulevard|rang|montee|cote)[ ][a-z][\w'.-]{1,20}")
+    r"|(?<![\w.,/-])\d{1,5}[a-z]?,?[ ](?:rue|chemin|ch\.|avenue|av\.|boul\.|boulevard|rang|montee|cote)[ "
+    r"][a-z][\w'.-]{1,20}")
 """House number and street name with its kind, English and French. House numbers have up to five digits."""
 
 FREEMAIL = re.compile(
-    r"@(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|aol|icloud|me|mac|shaw|telus|videotron|sympatico|rogers|"
+    r"@(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|aol|icloud|me|mac|shaw|telus|videotron|sympatico|"
+    r"rogers|"
     r"proton|protonmail|gmx|mail|excite|juno|earthlink|netzero|comcast|bellsouth|compuserve|prodigy|"
     r"btinternet|sky|talktalk|novuscom|eastlink|cogeco|bell)\.(?:com|ca|net|me|org|co\.uk|fr|qc\.ca|de)$")
 """Domains whose mailboxes belong to people, not to organisations."""

@@ -10,25 +10,41 @@ from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
 from pii_scan.recognizers.contact import PHONE
 
 _VALUE_AFTER_MARK = re.compile(
-    r"[ ]?(?:\([^)\n]{1,20}\)[ ]?)?(?P<mark>[:=]|->|[ ]?--?[ ]|--|[ ](?:is|est|was|will be|reset to|changed to|are|set to)[ ]?(?:now|:|le|la)?|[ ](?=['\"]))"
+    r"[ ]?(?:\([^)\n]{1,20}\)[ ]?)?(?P<mark>[:=]|->|[ ]?--?[ ]|--|[ ](?:is|est|was|will be|reset to|changed to|are|"
+    r"set to)[ ]?(?:now|:|le|la)?|[ ](?=['\"]))"
     r"[ \t]{0,12}(?:\r?\n[ \t>|]{0,8})?(?P<quote>['\"]?)(?P<value>[^\s'\",;<>()]{3,40})")
-_RESET = re.compile(r"[^\n]{0,60}(?:(?:reset|changed|set) to|[^\n:=.]{0,40}[ ]is(?: now)?)[ :]{0,3}(?P<value>[^\s'\",;<>()]{3,40})")
-_FAR = re.compile(r"[^\n:=.]{1,40}(?:[:=]|[ ]is(?: still| now)?)[ ]{1,3}(?P<value>(?=\S*[a-z])(?=\S*[\d!#$%&*@])[^\s'\",;<>()]{5,40})|[^\n:=.]{0,20}\((?P<inner>(?=\S*[a-z])(?=\S*\d)[^\s()]{6,30})\)")
+_RESET = re.compile(
+    r"[^\n]{0,60}(?:(?:reset|changed|set) to|[^\n:=.]{0,40}[ ]is(?: now)?)[ :]{0,3}(?P<value>[^\s'\",;<>()]{3,40})")
+_FAR = re.compile(
+    r"[^\n:=.]{1,40}(?:[:=]|[ ]is(?: still| now)?)[ "
+    r"]{1,3}(?P<value>(?=\S*[a-z])(?=\S*[\d!#$%&*@])[^\s'\",;<>()]{5,40})|"
+    r"[^\n:=.]{0,20}\((?P<inner>(?=\S*[a-z])(?=\S*\d)[^\s()]{6,30})\)")
 _BARE = re.compile(r"[ ](?P<value>(?=\S*\d)(?=\S*[a-z!#$%&*?@])[^\s'\",;<>()]{5,40})")
 _NOT_A_VALUE = re.compile(
-    r"(?:the|a|an|your|my|our|to|is|in|of|for|on|at|by|and|or|not|no|be|will|has|have|if|this|that|which|enter\w*|required|needed|sent|same|"
-    r"case|valid|expired?|expires|incorrect|invalid|wrong|correct|protected|protect\w*|safe|secure|change[ds]?|reset|forgot\w*|lost|hint|n/a|none|tba|tbd|"
-    r"yes|unknown|blank|optional|date|birth|dob|ssn|last|first|set|used|still|also|being|now|only|very|case-sensitive|available|"
-    r"encrypted|confidential|attached|below|above|here|there|with|you|we|he|she|it|i|they|click|please|email|e-mail|username|user|userid|login|"
-    r"password|passwords|passcode|pin|see|ask|call|contact|must|should|can|may|must|temporary|initial|new|old|default|remains|under|too|what|when|how|"
-    r"requis|oblige|le|la|les|un|une|votre|mon|pas|envoye|obligatoire|x+|\*+|_+|\.+|-+|\?+|\[.*|<.*|\{.*|https?:.*|www\..*|mailto:.*)[.:!?*]*")
+    r"(?:the|a|an|your|my|our|to|is|in|of|for|on|at|by|and|or|not|no|be|will|has|have|if|this|that|which|enter\w*|"
+    r"required|needed|sent|same|"
+    r"case|valid|expired?|expires|incorrect|invalid|wrong|correct|protected|protect\w*|safe|secure|change[ds]?|"
+    r"reset|forgot\w*|lost|hint|n/a|none|tba|tbd|"
+    r"yes|unknown|blank|optional|date|birth|dob|ssn|last|first|set|used|still|also|being|now|only|very|"
+    r"case-sensitive|available|"
+    r"encrypted|confidential|attached|below|above|here|there|with|you|we|he|she|it|i|they|click|please|email|"
+    r"e-mail|username|user|userid|login|"
+    r"password|passwords|passcode|pin|see|ask|call|contact|must|should|can|may|must|temporary|initial|new|old|"
+    r"default|remains|under|too|what|when|how|"
+    r"requis|oblige|le|la|les|un|une|votre|mon|pas|envoye|obligatoire|x+|\*+|_+|\.+|-+|\?+|\[.*|<.*|\{.*|https?:.*|"
+    r"www\..*|mailto:.*)[.:!?*]*")
 _MEETING = re.compile(
-    r"\b(?:conference|teleconference|conf call|conference call|webex|zoom|dial-?in|dial in|call-?in|bridge|participant|host code|moderator|"
-    r"meeting|webinar|pager|paging|page|answering service|teams meeting|placeware|livemeeting|netmeeting|web cast|webcast|reunion|toll[- ]free)\b")
-_CALL = re.compile(r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
+    r"\b(?:conference|teleconference|conf call|conference call|webex|zoom|dial-?in|dial in|call-?in|bridge|"
+    r"participant|host code|moderator|"
+    r"meeting|webinar|pager|paging|page|answering service|teams meeting|placeware|livemeeting|netmeeting|web cast|"
+    r"webcast|reunion|toll[- ]free)\b")
+_CALL = re.compile(
+    r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
 _LINK = re.compile(r"[?&/][^\s<>]{0,200}$|(?:https?|ftp)://[^\s<>]{0,200}$")
 _PIN_ONLY = frozenset({"pin", "pin-number", "pin-code", "nip", "pin-for"})
-_PIN = re.compile(r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#|changed to|reset to|still|now))[ ]{0,4}(?:le )?(?:still |now )?(?P<value>\d{4,8})(?![\w-])|[ #]{1,2}(?P<bare>\d{4,6})(?![\w-])")
+_PIN = re.compile(
+    r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#|changed to|reset to|still|now))[ ]{0,4}(?:le )?(?:still |now "
+    r")?(?P<value>\d{4,8})(?![\w-])|[ #]{1,2}(?P<bare>\d{4,6})(?![\w-])")
 _USER = re.compile(r"\b(?:user ?(?:id|name)?|login(?: name| id)?|log-?in|userid|utilisateur|account id|u)\b")
 
 
@@ -46,9 +62,12 @@ class CredentialsRecognizer(Recognizer):
     category = Category.CREDENTIALS
     citation = "category.credentials"
     labels = Phrases(
-        "password", "passwd", "pswd", "psswd", "pwd", "passphrase", "pass phrase", "pw", "pass word", "pass", "passcode", "pass code",
-        "mot de passe", "mdp", "pin", "pin number", "pin code", "nip", "secret", "door code", "gate code", "alarm code",
-        "lockbox code", "hours code", "keypad", "combo", "api key", "wifi key", "network key", "code de la porte", "code d'acces", "access code", "unlock code", "combination")
+        "password", "passwd", "pswd", "psswd", "pwd", "passphrase", "pass phrase", "pw", "pass word", "pass",
+            "passcode", "pass code",
+        "mot de passe", "mdp", "pin", "pin number", "pin code", "nip", "secret", "door code", "gate code",
+            "alarm code",
+        "lockbox code", "hours code", "keypad", "combo", "api key", "wifi key", "network key", "code de la porte",
+            "code d'acces", "access code", "unlock code", "combination")
 
     def words(self) -> frozenset[str]:
         return self.labels.words
@@ -57,8 +76,8 @@ class CredentialsRecognizer(Recognizer):
         low = doc.low
         for start, end, name in self.labels.find(doc):
             lo, hi = doc.around(start, end, 130)
-            found = self._pin(low, end, hi) if name in _PIN_ONLY or name.endswith("code") or name.startswith("code") else \
-                self._secret(doc, end, hi, name)
+            coded = name in _PIN_ONLY or name.endswith("code") or name.startswith("code")
+            found = self._pin(low, end, hi) if coded else self._secret(doc, end, hi, name)
             if found is None:
                 continue
             a, b, code = found

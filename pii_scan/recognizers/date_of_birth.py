@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from pii_scan.dates import DATE, MONTH_DAY, birth_year
 from pii_scan.findings import Category
 from pii_scan.recognizers.base import WALL, Hit, IndexedText, Phrases, Recognizer
-from pii_scan.dates import DATE, MONTH_DAY, birth_year
 
-_PERSON = re.compile(r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?$")
+_PERSON = re.compile(
+    r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?$")
 
 
 class DateOfBirthRecognizer(Recognizer):
@@ -27,7 +28,8 @@ class DateOfBirthRecognizer(Recognizer):
     category = Category.DATE_OF_BIRTH
     citation = "category.date_of_birth"
     needs_word = False  # names with dates need none
-    strong = Phrases("date of birth", "birth date", "birthdate", "dob", "born", "born on", "birthday", "bday", "b-day", "d/b",
+    strong = Phrases("date of birth", "birth date", "birthdate", "dob", "born", "born on", "birthday", "bday", "b-day",
+        "d/b",
                      "date de naissance", "naissance", "ddn", "nee le", "ne le", "nee", "ne", "birthdays", "bdate",
                      "birth", "anniversaire", "birthdays")
 
@@ -42,7 +44,8 @@ class DateOfBirthRecognizer(Recognizer):
             m = DATE.search(doc.low, end, min(len(doc.low), hi + 18))
             if m and m.start() <= hi and m.start() not in seen and birth_year(m) is not None:
                 between = doc.low[end:m.start()]
-                if not re.search(r"\b(?:form|format|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
+                if not re.search(
+                    r"\b(?:form|format|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
                     seen.add(m.start())
                     yield Hit(m.start(), m.end(), 0.95, (f"context:{name}",))
                     continue
@@ -86,5 +89,9 @@ class DateOfBirthRecognizer(Recognizer):
 
 
 _NAME_BEFORE = re.compile(
-    r"(?:\b(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Date|Sent|Version|Effective|Expir|Issue|Start|End|Begin|Dated|Since|From|Until|Rev|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:[A-Z][a-z]{1,15}(?:[ -][A-Z][a-z'-]{0,15}\.?){1,2}|[A-Z][a-z]{1,15}, [A-Z][a-z]{1,15}|[A-Z][a-z]{2,15} [A-Z](?:\.[A-Z])?\.?|[A-Z][a-z]{2,15}))[ ]?[,(-]?[ ]{0,2}$")
-_LABELS = frozenset({"date-of-birth", "birth-date", "birthdate", "dob", "d/b", "bdate", "date-de-naissance", "ddn", "naissance"})
+    r"(?:\b(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Date|Sent|Version|Effective|Expir|Issue|Start|End|Begin|"
+    r"Dated|Since|From|Until|Rev|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:[A-Z][a-z]{1,15}(?:[ "
+    r"-][A-Z][a-z'-]{0,15}\.?){1,2}|[A-Z][a-z]{1,15}, [A-Z][a-z]{1,15}|[A-Z][a-z]{2,15} [A-Z](?:\.[A-Z])?\.?|"
+    r"[A-Z][a-z]{2,15}))[ ]?[,(-]?[ ]{0,2}$")
+_LABELS = frozenset({"date-of-birth", "birth-date", "birthdate", "dob", "d/b", "bdate", "date-de-naissance", "ddn",
+    "naissance"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pii_scan.findings import Category
+from pii_scan.folding import word_set
 from pii_scan.recognizers.wording import NAME, WordingRecognizer, compile_cue
 
 
@@ -19,16 +20,40 @@ class EducationRecognizer(WordingRecognizer):
     kind = "education"
     category = Category.EDUCATION_RECORD
     citation = "category.education_record"
-    anchors = frozenset("failed failing exam exams midterm final gpa transcript transcripts plagiarism plagiarized cheating cheated probation withdrawn expelled admitted admission mark marks grade grades "
-                        "practicum assessment resit rewrite retake flunked dismissed incomplete incompletes standing echoue echec examen note notes releve tricher reprise rate ratee admission graduate".split())
-    never = re.compile(r"\b(?:passing (?:mark|grade)|pass mark|high[- ]grade|grade (?:crude|oil|gas|level)|investment grade|failed to (?:mention|respond|see|get|include|send|make|do|deliver|pay|provide|attach)|note de passage|(?:voicemail|call|hearing|interview|conference|court|trial) transcripts?|your child's|"
-                       r"exam (?:room|schedule|date|invigilat\w+)|final (?:draft|version|copy|agreement|exam is)|benchmark|market)\b")
+    anchors = word_set(
+        "failed failing exam exams midterm final gpa transcript transcripts plagiarism plagiarized cheating "
+        "cheated probation withdrawn expelled admitted admission mark marks grade grades "
+                        "practicum assessment resit rewrite retake flunked dismissed incomplete incompletes "
+                        "standing echoue echec examen note notes releve tricher reprise rate ratee admission "
+                        "graduate")
+    never = re.compile(
+        r"\b(?:passing (?:mark|grade)|pass mark|high[- ]grade|grade (?:crude|oil|gas|level)|investment grade|"
+        r"failed to (?:mention|respond|see|get|include|send|make|do|deliver|pay|provide|attach)|note de passage|"
+        r"(?:voicemail|call|hearing|interview|conference|court|trial) transcripts?|your child's|"
+                       r"exam (?:room|schedule|date|invigilat\w+)|final (?:draft|version|copy|agreement|exam is)|"
+                       r"benchmark|market)\b")
     cues = (
-        (0.85, "failed", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:failed|flunked|bombed|didn't pass|did not pass|bottomed out on|has to (?:rewrite|retake|repeat)|is failing|failing) (?:[a-z-]{1,12} ){0,4}(?:exams?|tests?|midterm|course|module|practicum|assessment|block|quiz|final|practical|evaluation|mid term|fitness test|class)\b)")),
-        (0.85, "mark", compile_cue(rf"(?P<name>{NAME}) (?i:(?:[a-z']{{1,12}} ){{0,3}}(?:got|received|scored|earned|has|finished with|had) (?:an? |only )?(?:\d{{1,3}} ?(?:%|percent|/ ?\d{{2,3}})|[a-f][+-]?(?= (?:in|on|for))) ?(?:[a-z]{{1,12}} ){{0,2}}(?:on|in|for|gpa|exam|final|test)?)")),
-        (0.85, "conduct", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:plagiari[sz]ed|caught cheating|cheated on|academic probation|academic misconduct|expelled|dismissed from the (?:program|academy|course)|withdrawn from the (?:program|course))\b)")),
-        (0.85, "record", compile_cue(r"{whose} (?i:(?:[a-z-]{2,12} ){0,1}(?:transcripts?|gpa|final mark|final grade|midterm mark|exam (?:mark|result|score)s?|grades|marks)\b(?! (?:is|are) (?:required|posted)))")),
-        (0.85, "admitted", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:was|were|got|been|is) (?:not )?(?:admitted|accepted|refused admission|rejected) (?:to|into|by) (?:the )?(?:[a-z-]{2,15} ){0,3}(?:program|course|academy|school|university|college|mba)\b)")),
-        (0.85, "fr", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:a echoue|ont rate|a rate|a ete prise? a tricher|a coule) ?)")),
+        (0.85, "failed", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:failed|flunked|bombed|didn't pass|did not pass|bottomed out on|"
+            r"has to (?:rewrite|retake|repeat)|is failing|failing) (?:[a-z-]{1,12} ){0,4}(?:exams?|tests?|midterm|"
+            r"course|module|practicum|assessment|block|quiz|final|practical|evaluation|mid term|fitness test|"
+            r"class)\b)")),
+        (0.85, "mark", compile_cue(
+            rf"(?P<name>{NAME}) (?i:(?:[a-z']{{1,12}} ){{0,3}}(?:got|received|scored|earned|has|finished with|had) "
+            rf"(?:an? |only )?(?:\d{{1,3}} ?(?:%|percent|/ ?\d{{2,3}})|[a-f][+-]?(?= (?:in|on|for))) "
+            rf"?(?:[a-z]{{1,12}} ){{0,2}}(?:on|in|for|gpa|exam|final|test)?)")),
+        (0.85, "conduct", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:plagiari[sz]ed|caught cheating|cheated on|academic probation|"
+            r"academic misconduct|expelled|dismissed from the (?:program|academy|course)|withdrawn from the "
+            r"(?:program|course))\b)")),
+        (0.85, "record", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,12} ){0,1}(?:transcripts?|gpa|final mark|final grade|midterm mark|exam "
+            r"(?:mark|result|score)s?|grades|marks)\b(?! (?:is|are) (?:required|posted)))")),
+        (0.85, "admitted", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:was|were|got|been|is) (?:not )?(?:admitted|accepted|refused "
+            r"admission|rejected) (?:to|into|by) (?:the )?(?:[a-z-]{2,15} ){0,3}(?:program|course|academy|school|"
+            r"university|college|mba)\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:a echoue|ont rate|a rate|a ete prise? a tricher|a coule) ?)")),
         (0.85, "fr", compile_cue(rf"(?i:\breleve de notes ?:? ?)(?P<name>{NAME})")),
     )

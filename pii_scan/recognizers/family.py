@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 
 from pii_scan.findings import Category
+from pii_scan.folding import word_set
 from pii_scan.recognizers.wording import KIN, KIN_FR, WordingRecognizer, compile_cue
 
-_DIED = r"(?:died|passed away|passed on|is dying|was killed|has died|had died|lost (?:his|her|their) battle|was buried|passed last|passed yesterday|passed this)"
+_DIED = (
+    r"(?:died|passed away|passed on|is dying|was killed|has died|had died|lost (?:his|her|their) battle|was buried|"
+    r"passed last|passed yesterday|passed this)"
+)
 
 
 class FamilyRecognizer(WordingRecognizer):
@@ -22,20 +26,49 @@ class FamilyRecognizer(WordingRecognizer):
     kind = "family"
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
-    anchors = frozenset("died passed dying death funeral killed divorce divorced divorcing separated separation custody married engaged fiance fiancee miscarriage birth born wedding honeymoon "
-                        "obituary condolences boyfriend girlfriend ashes adopted adopting palliative hospice twins newborn affair visitation alimony "
-                        "decedee decede deces mort funerailles divorce separe separee garde condoleances naissance nee ne mariage enceinte perte".split())
-    never = re.compile(r"\b(?:movie|novel|character|president|senator|actor|prince|princess|queen|king|founder|bill (?:died|passed)|deal (?:died|was)|born (?:again|from|out of)|died down|passed (?:the|a|by|on to|its)|"
-                       r"separation (?:agreement|package|of duties)|custody transfer|custody of (?:the )?(?:documents?|records?|evidence|files?|gas)|evidence custody|killed the deal|engaged (?:in|by|to (?:perform|provide|work|do|assist|represent))|joke)\b")
+    anchors = word_set(
+        "died passed dying death funeral killed divorce divorced divorcing separated separation custody married "
+        "engaged fiance fiancee miscarriage birth born wedding honeymoon "
+                        "obituary condolences boyfriend girlfriend ashes adopted adopting palliative hospice twins "
+                        "newborn affair visitation alimony "
+                        "decedee decede deces mort funerailles divorce separe separee garde condoleances naissance "
+                        "nee ne mariage enceinte perte")
+    never = re.compile(
+        r"\b(?:movie|novel|character|president|senator|actor|prince|princess|queen|king|founder|bill (?:died|"
+        r"passed)|deal (?:died|was)|born (?:again|from|out of)|died down|passed (?:the|a|by|on to|its)|"
+                       r"separation (?:agreement|package|of duties)|custody transfer|custody of (?:the "
+                       r")?(?:documents?|records?|evidence|files?|gas)|evidence custody|killed the deal|engaged "
+                       r"(?:in|by|to (?:perform|provide|work|do|assist|represent))|joke)\b")
     cues = (
-        (0.85, "death", compile_cue(rf"(?i:\b(?:my|his|her|our|your|their|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})\b[^.\n]{{0,40}}\b{_DIED}\b)")),
-        (0.85, "death", compile_cue(rf"(?i:\b(?:death|loss|passing|funeral|memorial service) (?:of|for) (?:my|his|her|your|their|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})\b)")),
-        (0.85, "death", compile_cue(rf"(?i:\b(?:my|his|her|your|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})'s (?:death|funeral|passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b)")),
-        (0.85, "divorce", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:divorced|getting (?:a )?divorce|going through (?:a|an) (?:[a-z]{2,9} )?(?:divorce|separation)|separated from|filed for divorce|custody battle|custody hearing|broke up with|split up with)\b)")),
-        (0.85, "divorce", compile_cue(r"{whose} (?i:(?:[a-z-]{2,10} )?(?:divorce|custody (?:case|hearing|battle|arrangement)|ex-wife|ex-husband|child support|marriage)\b)")),
-        (0.85, "birth", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:had (?:a|her|their) (?:baby|babies|boy|girl|first|second|third)|gave birth|expecting (?:a|their|our|her|twins)|had twins|giving birth|having (?:a baby|twins)|welcomed (?:a|their|our))\b)")),
-        (0.85, "marriage", compile_cue(r"(?i:\b(?:i|we|he|she)(?:'m|'re|'s| am| are| is| have|'ve| just)? (?:[a-z]{2,10} ){0,2}(?:got married|getting married|got engaged|eloped|adopted a|is adopting|adopting a))")),
-        (0.85, "fr", compile_cue(rf"(?i:\b(?:ma|mon|sa|son|la|le) (?:{KIN_FR})(?: d'[a-z]+| de [a-z]+)? (?:est|etait|vient de) (?:decedee?|mort|morte|mourir|deceder))")),
-        (0.85, "fr", compile_cue(r"(?i:\bcondoleances a\b[^.\n]{0,40}\b(?:perte|deces)\b|\b(?:en plein divorce|est separee? de|j'ai la garde des enfants|a la garde (?:des|de ses) enfants|on a perdu (?:notre|le) bebe)\b)")),
-        (0.85, "fr", compile_cue(r"(?i:\b(?:leur|notre) (?:petit|petite|fils|fille|bebe)\b)[^.\n]{0,20}(?i:\best nee?\b)")),
+        (0.85, "death", compile_cue(
+            rf"(?i:\b(?:my|his|her|our|your|their|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} "
+            rf"){{0,2}}(?:{KIN})\b[^.\n]{{0,40}}\b{_DIED}\b)")),
+        (0.85, "death", compile_cue(
+            rf"(?i:\b(?:death|loss|passing|funeral|memorial service) (?:of|for) (?:my|his|her|your|their|"
+            rf"[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})\b)")),
+        (0.85, "death", compile_cue(
+            rf"(?i:\b(?:my|his|her|your|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})'s (?:death|funeral|"
+            rf"passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b)")),
+        (0.85, "divorce", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:divorced|getting (?:a )?divorce|going through (?:a|an) "
+            r"(?:[a-z]{2,9} )?(?:divorce|separation)|separated from|filed for divorce|custody battle|custody "
+            r"hearing|broke up with|split up with)\b)")),
+        (0.85, "divorce", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,10} )?(?:divorce|custody (?:case|hearing|battle|arrangement)|ex-wife|"
+            r"ex-husband|child support|marriage)\b)")),
+        (0.85, "birth", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:had (?:a|her|their) (?:baby|babies|boy|girl|first|second|third)|"
+            r"gave birth|expecting (?:a|their|our|her|twins)|had twins|giving birth|having (?:a baby|twins)|"
+            r"welcomed (?:a|their|our))\b)")),
+        (0.85, "marriage", compile_cue(
+            r"(?i:\b(?:i|we|he|she)(?:'m|'re|'s| am| are| is| have|'ve| just)? (?:[a-z]{2,10} ){0,2}(?:got married|"
+            r"getting married|got engaged|eloped|adopted a|is adopting|adopting a))")),
+        (0.85, "fr", compile_cue(
+            rf"(?i:\b(?:ma|mon|sa|son|la|le) (?:{KIN_FR})(?: d'[a-z]+| de [a-z]+)? (?:est|etait|vient de) "
+            rf"(?:decedee?|mort|morte|mourir|deceder))")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\bcondoleances a\b[^.\n]{0,40}\b(?:perte|deces)\b|\b(?:en plein divorce|est separee? de|j'ai la "
+            r"garde des enfants|a la garde (?:des|de ses) enfants|on a perdu (?:notre|le) bebe)\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\b(?:leur|notre) (?:petit|petite|fils|fille|bebe)\b)[^.\n]{0,20}(?i:\best nee?\b)")),
     )

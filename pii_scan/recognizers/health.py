@@ -5,17 +5,32 @@ from __future__ import annotations
 import re
 
 from pii_scan.findings import Category
+from pii_scan.folding import word_set
 from pii_scan.recognizers.wording import WordingRecognizer, compile_cue
 
-_ILLNESS = (r"(?:cancer|leukemia|lymphoma|tumou?r|chemo(?:therapy)?|radiation treatments?|heart attack|stroke|seizures?|epilepsy|diabetes|diabetic|"
-            r"depression|anxiety disorder|panic attacks?|bipolar|ptsd|adhd|autism|dyslexia|concussion|pneumonia|bronchitis|migraines?|mono|meningitis|"
-            r"hepatitis|hiv|asthma|arthritis|ms|hernia|appendicitis|gallbladder|kidney stones?|the flu|strep(?: throat)?|chicken pox|shingles|"
-            r"an? (?:miscarriage|stroke|concussion|heart attack|breakdown|fever|slipped disc|herniated disc|brain tumou?r|nut allergy|peanut allergy))")
-_PROCEDURE = (r"(?:surgery|knee (?:surgery|replacement)|hip replacement|back surgery|heart surgery|biopsy|mri|cat scan|ct scan|ultrasound|c-section|"
-              r"hysterectomy|mastectomy|transplant|bypass|chemo(?:therapy)?|root canal|colonoscopy|dialysis|physio(?:therapy)?|rehab|medical procedure|"
+_ILLNESS = (
+    r"(?:cancer|leukemia|lymphoma|tumou?r|chemo(?:therapy)?|radiation treatments?|heart attack|stroke|seizures?|"
+    r"epilepsy|diabetes|diabetic|"
+            r"depression|anxiety disorder|panic attacks?|bipolar|ptsd|adhd|autism|dyslexia|concussion|pneumonia|"
+            r"bronchitis|migraines?|mono|meningitis|"
+            r"hepatitis|hiv|asthma|arthritis|ms|hernia|appendicitis|gallbladder|kidney stones?|the flu|strep(?: "
+            r"throat)?|chicken pox|shingles|"
+            r"an? (?:miscarriage|stroke|concussion|heart attack|breakdown|fever|slipped disc|herniated disc|brain "
+            r"tumou?r|nut allergy|peanut allergy))")
+_PROCEDURE = (
+    r"(?:surgery|knee (?:surgery|replacement)|hip replacement|back surgery|heart surgery|biopsy|mri|cat scan|ct "
+    r"scan|ultrasound|c-section|"
+              r"hysterectomy|mastectomy|transplant|bypass|chemo(?:therapy)?|root canal|colonoscopy|dialysis|"
+              r"physio(?:therapy)?|rehab|medical procedure|"
               r"amputation|vasectomy|angioplasty|x-rays?)")
-_BODY = r"(?:arm|leg|ankle|wrist|hip|collarbone|foot|shoulder|knee|hand|finger|toe|nose|ribs?|back|neck|jaw|tooth|acl|hamstring|achilles)"
-_LEAVE = r"(?:sick|medical|maternity|stress|disability|parental|short-term disability|long-term disability|compassionate|bereavement)"
+_BODY = (
+    r"(?:arm|leg|ankle|wrist|hip|collarbone|foot|shoulder|knee|hand|finger|toe|nose|ribs?|back|neck|jaw|tooth|acl|"
+    r"hamstring|achilles)"
+)
+_LEAVE = (
+    r"(?:sick|medical|maternity|stress|disability|parental|short-term disability|long-term disability|"
+    r"compassionate|bereavement)"
+)
 
 
 class HealthRecognizer(WordingRecognizer):
@@ -30,33 +45,72 @@ class HealthRecognizer(WordingRecognizer):
     kind = "health"
     category = Category.HEALTH
     citation = "category.health"
-    anchors = frozenset(
-        "surgery diagnosed diagnosis chemo chemotherapy cancer leukemia lymphoma tumor tumour hospital hospitalized hospitalised icu pregnant pregnancy "
-        "miscarriage miscarried depression sick illness injured injury disability stroke seizure seizures epilepsy diabetes diabetic concussion pneumonia migraine migraines "
-        "flu broke fractured sprained tore maternity stress medical rehab biopsy mri ultrasound transplant antibiotics medication allergic allergy inhaler wheelchair "
-        "bipolar ptsd adhd dyslexia autism breakdown heart asthma hernia transplant dialysis bronchitis contractions labor labour due induced ill fever "
-        "enceinte opere operee cancer hospitalise hospitalisee maladie arret hopital depression grossesse epilepsie diabete chirurgie grippe tdah "
-        "diagnostique diagnostiquee allergique burnout epuisement accommodation wcb worksafe worksafebc therapist counselling counseling psychiatrist".split())
-    never = re.compile(r"\b(?:sick and tired|sick of|market|labor market|sick days? (?:per|policy|accrual)|cancer (?:society|research|walk|foundation|awareness|benefit)|"
-                       r"walk for|race for|blood drive|flu shots?|flu clinic|novel|movie|heart of|due (?:date|diligence) for|insurance|podcast|nhl|celebrit\w+|prospectus|open enrollment|fund-?raiser)\b")
+    anchors = word_set(
+        "surgery diagnosed diagnosis chemo chemotherapy cancer leukemia lymphoma tumor tumour hospital "
+        "hospitalized hospitalised icu pregnant pregnancy "
+        "miscarriage miscarried depression sick illness injured injury disability stroke seizure seizures epilepsy "
+        "diabetes diabetic concussion pneumonia migraine migraines "
+        "flu broke fractured sprained tore maternity stress medical rehab biopsy mri ultrasound transplant "
+        "antibiotics medication allergic allergy inhaler wheelchair "
+        "bipolar ptsd adhd dyslexia autism breakdown heart asthma hernia transplant dialysis bronchitis "
+        "contractions labor labour due induced ill fever "
+        "enceinte opere operee cancer hospitalise hospitalisee maladie arret hopital depression grossesse "
+        "epilepsie diabete chirurgie grippe tdah "
+        "diagnostique diagnostiquee allergique burnout epuisement accommodation wcb worksafe worksafebc therapist "
+        "counselling counseling psychiatrist")
+    never = re.compile(
+        r"\b(?:sick and tired|sick of|market|labor market|sick days? (?:per|policy|accrual)|cancer (?:society|"
+        r"research|walk|foundation|awareness|benefit)|"
+                       r"walk for|race for|blood drive|flu shots?|flu clinic|novel|movie|heart of|due (?:date|"
+                       r"diligence) for|insurance|podcast|nhl|celebrit\w+|prospectus|open enrollment|"
+                       r"fund-?raiser)\b")
     cues = (
-        (0.85, "diagnosed", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:diagnosed|hospitali[sz]ed|miscarried)\b)")),
+        (0.85, "diagnosed", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:diagnosed|hospitali[sz]ed|miscarried)\b)")),
         (0.85, "hospital", compile_cue(
-            r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:in|to|into|from|out of) (?:the |a |intensive )?(?:hospital|icu|intensive care|rehab|emergency room|er|trauma unit|palliative care|hospice)\b)")),
+            r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:in|to|into|from|out of) (?:the |a |intensive )?(?:hospital|icu|"
+            r"intensive care|rehab|emergency room|er|trauma unit|palliative care|hospice)\b)")),
         (0.85, "surgery", compile_cue(
-            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,3}}(?:had|has|have|having|undergo\w*|underwent|needs?|scheduled for|recover\w+ from|going in for|booked for|getting) (?:[a-z-]{{1,12}} ){{0,3}}{_PROCEDURE}\b)")),
-        (0.85, "surgery", compile_cue(rf"{{whose}} (?i:(?:[a-z-]{{2,12}} ){{0,2}}(?:{_PROCEDURE}|pregnancy|miscarriage|diagnosis|illness|chemo(?:therapy)?|medical (?:condition|leave|appointment|issues?)|seizures?|depression|cancer|heart attack|stroke|concussion)\b)")),
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,3}}(?:had|has|have|having|undergo\w*|underwent|needs?|scheduled "
+            rf"for|recover\w+ from|going in for|booked for|getting) (?:[a-z-]{{1,12}} ){{0,3}}{_PROCEDURE}\b)")),
+        (0.85, "surgery", compile_cue(
+            rf"{{whose}} (?i:(?:[a-z-]{{2,12}} ){{0,2}}(?:{_PROCEDURE}|pregnancy|miscarriage|diagnosis|illness|"
+            rf"chemo(?:therapy)?|medical (?:condition|leave|appointment|issues?)|seizures?|depression|cancer|heart "
+            rf"attack|stroke|concussion)\b)")),
         (0.85, "illness", compile_cue(
-            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:has|have|had|having|suffer\w*(?: from)?|battl\w+|fighting|developed|got|caught|lives? with|come down with|came down with) (?:[a-z-]{{1,12}} ){{0,2}}{_ILLNESS}\b)")),
-        (0.85, "pregnant", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:pregnant|in labou?r|bedridden|on bed ?rest|going into labou?r|being induced|induced this)\b)")),
-        (0.85, "leave", compile_cue(rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,4}}(?:on|for|begin|start|taking|take|beginning) (?:[a-z-]{{1,10}} ){{0,1}}{_LEAVE} leave\b)")),
-        (0.85, "leave", compile_cue(rf"{{whose}} (?i:(?:sick|medical|maternity|stress|disability|short-term disability|long-term disability) leave\b)")),
-        (0.85, "sick", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:out sick|off sick|home sick|been (?:very |really |so )?(?:sick|ill)|called in sick|sick today|very sick|very ill|seriously ill|terminally ill|sick (?:with|yesterday|as a dog)|ill with|feeling ill)\b)")),
-        (0.85, "injury", compile_cue(rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:broke|fractured|sprained|tore|injured|dislocated|ruptured) (?:my|his|her|an?) (?:[a-z]{{1,10}} ){{0,2}}{_BODY}\b)")),
-        (0.85, "medication", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:on|taking|takes|prescribed|carries|needs) (?:[a-z-]{1,12} ){0,2}(?:antibiotics|medication|anti-?depressants|insulin|chemo|inhaler|epipen|painkillers|wheelchair)\b)")),
-        (0.8, "disability", compile_cue(r"{who} (?i:(?:[a-z']{1,12} ){0,5}(?:long-term disability|short-term disability|disability claim|disability accommodation|medical accommodation|(?:wcb|worksafe(?:bc)?) claim)\b)")),
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:has|have|had|having|suffer\w*(?: from)?|battl\w+|fighting|"
+            rf"developed|got|caught|lives? with|come down with|came down with) (?:[a-z-]{{1,12}} "
+            rf"){{0,2}}{_ILLNESS}\b)")),
+        (0.85, "pregnant", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:pregnant|in labou?r|bedridden|on bed ?rest|going into labou?r|"
+            r"being induced|induced this)\b)")),
+        (0.85, "leave", compile_cue(
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,4}}(?:on|for|begin|start|taking|take|beginning) "
+            rf"(?:[a-z-]{{1,10}} ){{0,1}}{_LEAVE} leave\b)")),
+        (0.85, "leave", compile_cue(
+            r"{whose} (?i:(?:sick|medical|maternity|stress|disability|short-term disability|long-term "
+            r"disability) leave\b)")),
+        (0.85, "sick", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:out sick|off sick|home sick|been (?:very |really |so )?(?:sick|"
+            r"ill)|called in sick|sick today|very sick|very ill|seriously ill|terminally ill|sick (?:with|"
+            r"yesterday|as a dog)|ill with|feeling ill)\b)")),
+        (0.85, "injury", compile_cue(
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:broke|fractured|sprained|tore|injured|dislocated|ruptured) "
+            rf"(?:my|his|her|an?) (?:[a-z]{{1,10}} ){{0,2}}{_BODY}\b)")),
+        (0.85, "medication", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:on|taking|takes|prescribed|carries|needs) (?:[a-z-]{1,12} "
+            r"){0,2}(?:antibiotics|medication|anti-?depressants|insulin|chemo|inhaler|epipen|painkillers|"
+            r"wheelchair)\b)")),
+        (0.8, "disability", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,5}(?:long-term disability|short-term disability|disability claim|"
+            r"disability accommodation|medical accommodation|(?:wcb|worksafe(?:bc)?) claim)\b)")),
         (0.85, "fr", compile_cue(
-            r"(?:{who}) (?i:(?:[a-z']{1,12} ){0,3}(?:enceinte|operee?|hospitalisee?|en arret (?:de travail|maladie)|en conge (?:de )?maladie|diagnostiquee?|allergique)\b)")),
-        (0.85, "fr", compile_cue(r"(?i:(?:\b(?:j'ai|a|elle a|il a|fait de|souffre d'une?|souffre de) )(?:la |le |l'|de l'|une? )?(?:grippe|cancer|epilepsie|diabete|depression|hernie|commotion)\b)")),
-        (0.85, "fr", compile_cue(r"(?i:\b(?:son|mon) cancer\b|\b(?:je suis|elle est|il est) en (?:arret|conge) (?:de )?(?:travail|maladie)\b|s'est fait operer)")),
+            r"(?:{who}) (?i:(?:[a-z']{1,12} ){0,3}(?:enceinte|operee?|hospitalisee?|en arret (?:de travail|"
+            r"maladie)|en conge (?:de )?maladie|diagnostiquee?|allergique)\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:(?:\b(?:j'ai|a|elle a|il a|fait de|souffre d'une?|souffre de) )(?:la |le |l'|de l'|une? "
+            r")?(?:grippe|cancer|epilepsie|diabete|depression|hernie|commotion)\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\b(?:son|mon) cancer\b|\b(?:je suis|elle est|il est) en (?:arret|conge) (?:de )?(?:travail|"
+            r"maladie)\b|s'est fait operer)")),
     )

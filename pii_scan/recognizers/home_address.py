@@ -10,16 +10,24 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 from pii_scan.recognizers.contact import STREET, STREET_WORDS
 
 _STRONG = re.compile(
-    r"\b(?:home address(?:es)?|my (?:new )?(?:mailing |street )?address|(?:her|his|our new) (?:home |mailing |new )?address|their (?:home|new) address|residential address|adresse (?:personnelle|du domicile|domicile|privee)|"
-    r"(?:lives?|living|resid(?:es?|ing)|moved|moving) (?:at|to|into)|my (?:house|home|place|apartment|condo)|our (?:house|home|new home|new house)|"
-    r"(?:his|her|their) (?:house|home|place|apartment)|home:|residence|chez (?:moi|lui|elle|nous)|habite(?:nt)? (?:au|a|le)|mon adresse|demenage|"
-    r"(?:at|to) home|home addresses|new (?:place|apartment|flat|condo|house|home address)|[a-z]{2,15}'s (?:place|house|apartment|flat|home|cottage|condo)|(?:he|she)(?:'s| is)? (?:now |currently )?(?:staying )?at|next[ -]of[ -]kin|basement suite|the (?:kids|family) (?:and|&) i|elle habite|a la maison(?: de)?|my parents)\b:?")
-_LIVES = re.compile(r"\b(?:lives?|living|resid(?:es?|ing)|habite) (?:at|on|in|au|a|le) (?:\d{1,5}[a-z]?(?:-\d{1,5})?,? [a-z]\w{2,})")
+    r"\b(?:home address(?:es)?|my (?:new )?(?:mailing |street )?address|(?:her|his|our new) (?:home |mailing |new "
+    r")?address|their (?:home|new) address|residential address|adresse (?:personnelle|du domicile|domicile|privee)|"
+    r"(?:lives?|living|resid(?:es?|ing)|moved|moving) (?:at|to|into)|my (?:house|home|place|apartment|condo)|our "
+    r"(?:house|home|new home|new house)|"
+    r"(?:his|her|their) (?:house|home|place|apartment)|home:|residence|chez (?:moi|lui|elle|nous)|habite(?:nt)? "
+    r"(?:au|a|le)|mon adresse|demenage|"
+    r"(?:at|to) home|home addresses|new (?:place|apartment|flat|condo|house|home address)|[a-z]{2,15}'s (?:place|"
+    r"house|apartment|flat|home|cottage|condo)|(?:he|she)(?:'s| is)? (?:now |currently )?(?:staying )?at|next[ "
+    r"-]of[ -]kin|basement suite|the (?:kids|family) (?:and|&) i|elle habite|a la maison(?: de)?|my parents)\b:?")
+_LIVES = re.compile(
+    r"\b(?:lives?|living|resid(?:es?|ing)|habite) (?:at|on|in|au|a|le) (?:\d{1,5}[a-z]?(?:-\d{1,5})?,? [a-z]\w{2,})")
 _LIVE_WORDS = frozenset({"live", "lives", "living", "resides", "reside", "residing", "habite"})
 _WEAK = re.compile(r"\b(?:home|house|apartment|condo|domicile|apt)\b")
 _WORK = re.compile(
-    r"\b(?:inc|ltd|llc|corp|company|suite|floor|office|bureau|hotel|motel|restaurant|inn|tower|building|bldg|plaza|campus|"
-    r"university|college|institute|court ?house|llp|head office|work address|business address|nursing home|home office|home depot|funeral)\b")
+    r"\b(?:inc|ltd|llc|corp|company|suite|floor|office|bureau|hotel|motel|restaurant|inn|tower|building|bldg|plaza|"
+    r"campus|"
+    r"university|college|institute|court ?house|llp|head office|work address|business address|nursing home|home "
+    r"office|home depot|funeral)\b")
 
 
 class HomeAddressRecognizer(Recognizer):

@@ -13,21 +13,31 @@ _LABEL = re.compile(
     r"(?<![a-z])(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
     r"(?:private|personal|perso) (?:cell(?:phone|ular)?|phone|mobile|number|no|line)|"
     r"domicile|maison|chez (?:moi|lui|elle|nous)|(?:numero|telephone|cellulaire|cell) (?:prive|personnel|perso)|"
-    r"parents?'? (?:phone|number|cell)|(?:her|his|my) (?:unlisted|landline|land line)|unlisted number|landline|the cottage|next[ -]of[ -]kin|emergency contact|contact d'urgence)"
+    r"parents?'? (?:phone|number|cell)|(?:her|his|my) (?:unlisted|landline|land line)|unlisted number|landline|the "
+    r"cottage|next[ -]of[ -]kin|emergency contact|contact d'urgence)"
     r"(?=[\s:#.,;()/*'=-])")
 _AFTER_LABEL = re.compile(
-    r"[\s:#.,;(/*'=>-]{0,6}(?:(?:phone|telephone|tel|number|numbers|no|num|is|est|le|at|au|or|line|evenings?|after hours|work|cell|fax|"
+    r"[\s:#.,;(/*'=>-]{0,6}(?:(?:phone|telephone|tel|number|numbers|no|num|is|est|le|at|au|or|line|evenings?|after "
+    r"hours|work|cell|fax|"
     r"me|my|number is)[\s:#.,;()/*'=>-]{1,4}){0,5}$")
 _FREE_LABEL = re.compile(
-    r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|my|his|her|their) (?:home|house|place|apartment|mom's|parents'?)|numero (?:personnel|prive|a la maison)|chez moi)\b"
+    r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|my|his|her|their) (?:home|house|place|apartment|mom's|"
+    r"parents'?)|numero (?:personnel|prive|a la maison)|chez moi)\b"
     r"(?:(?!\b(?:work|office|cell|fax|pager|mobile|desk|blackberry|bureau)\b)[^\d\n.!?;]|\n(?!\s*\n)){0,45}$")
 _CAPITAL_H = re.compile(r"(?:^|[\n,;|])[ \t>]*(?:H|Hm|R)[ ]{1,3}$")
 _ABROAD = re.compile(r"(?<![\w./-])[+(]?\d[\d().-]*(?:[ -][\d().-]+){1,6}(?![\w])")
 _H_BEFORE = re.compile(r"(?:^|[\s(,;/|])(?:h|hm|hme|r)[ ]?(?:\)|:|-|#|=)[ ]{0,3}$")
-_AFTER = re.compile(r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|residence|h|hm|maison|domicile|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|team))")
-_KIN = re.compile(r"\b(?:wife|husband|mother|father|mom|dad|(?:my|his|her|-|,) partner|spouse|son|daughter|sister|brother|parents?|grandmother|"
+_AFTER = re.compile(
+    r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|"
+    r"residence|h|hm|maison|domicile|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|"
+    r"team))")
+_KIN = re.compile(
+    r"\b(?:wife|husband|mother|father|mom|dad|(?:my|his|her|-|,) partner|spouse|son|daughter|sister|brother|"
+    r"parents?|grandmother|"
                   r"next of kin|girlfriend|boyfriend|femme|mari|mere|pere|conjointe?)\b[^\n\d]{0,30}$")
-_REACH_HOME = re.compile(r"\b(?:reach|call|phone|ring|contact|try|rejoindre|appele[rz])\b[^\n.!?]{0,40}\b(?:at home|a la maison|chez (?:moi|elle|lui|nous)|at night|evenings|after hours)\b[^\n\d]{0,16}$")
+_REACH_HOME = re.compile(
+    r"\b(?:reach|call|phone|ring|contact|try|rejoindre|appele[rz])\b[^\n.!?]{0,40}\b(?:at home|a la maison|chez "
+    r"(?:moi|elle|lui|nous)|at night|evenings|after hours)\b[^\n\d]{0,16}$")
 _OFFICE = re.compile(r"\bhome (?:office|page|depot|fax|loan|run)\b|\b(?:nursing|care|funeral|group|mobile) home\b")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pii_scan.findings import Category
 from pii_scan import checkdigits
+from pii_scan.findings import Category
 from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
 from pii_scan.recognizers.bc_pen import PenRecognizer
 from pii_scan.recognizers.bc_phn import PhnRecognizer

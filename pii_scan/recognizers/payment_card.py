@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pii_scan.findings import Category
 from pii_scan import checkdigits
+from pii_scan.findings import Category
 from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
 from pii_scan.recognizers.numbers import BUSINESS, digits_of
 
 _APART = r"(?:[ -]|[ ]{0,3}\r?\n[ \t>|]{0,6})"
-_VALUE = re.compile(rf"(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ ]\d{{3,4}}(?!\d))")
+_VALUE = re.compile(
+    rf"(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ "
+    rf"]\d{{3,4}}(?!\d))")
 _JOINED = re.compile(r"[\w#./-]$|\d[ ]$")
-_EXPIRY = re.compile(r"\b(?:exp|expir\w{0,6}|valid thru|valid to|cvv2?|cvc|security code|ccv)\b|\b(?:0[1-9]|1[0-2]) ?/ ?(?:20)?[23]\d\b")
+_EXPIRY = re.compile(
+    r"\b(?:exp|expir\w{0,6}|valid thru|valid to|cvv2?|cvc|security code|ccv)\b|\b(?:0[1-9]|1[0-2]) ?/ "
+    r"?(?:20)?[23]\d\b")
 _TICKET = frozenset({"ccvi", "ccca", "ccax", "ccmc", "ccds"})
 """How airline tickets write the card that paid."""
 
@@ -34,7 +38,8 @@ class PaymentCardRecognizer(Recognizer):
     citation = "identifier.payment_card"
     needs_word = False
     cards = Phrases("visa", "mastercard", "master card", "mc", "amex", "american express", "discover", "card",
-                      "credit card", "cc", "debit card", "cardholder", "card number", "carte", "carte de credit", "cvv", "ax",
+                      "credit card", "cc", "debit card", "cardholder", "card number", "carte", "carte de credit",
+                          "cvv", "ax",
                       "charged to", "p card", "pcard", "diners")
 
     def words(self) -> frozenset[str]:

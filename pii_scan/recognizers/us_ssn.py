@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pii_scan.findings import Category
 from pii_scan import checkdigits
+from pii_scan.findings import Category
 from pii_scan.recognizers.base import Phrases
 from pii_scan.recognizers.numbers import LabelledNumber, digits_of, group
 
@@ -23,8 +23,10 @@ class SsnRecognizer(LabelledNumber):
     category = Category.GOVERNMENT_ID
     citation = "identifier.ssn"
     checked = False
-    labels = Phrases("ssn", "ss", "ss no", "ss number", "social security number", "social security no", "social security",
-                     "soc sec", "social sec", "soc security", "social", "ssa", "tax payer id", "taxpayer id", "securite sociale")
+    labels = Phrases("ssn", "ss", "ss no", "ss number", "social security number", "social security no",
+        "social security",
+                     "soc sec", "social sec", "soc security", "social", "ssa", "tax payer id", "taxpayer id",
+                         "securite sociale")
     value = re.compile(group(3, 2, 4))
 
     def valid(self, value: str) -> bool:

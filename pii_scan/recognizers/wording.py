@@ -17,35 +17,57 @@ from typing import ClassVar
 
 from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 
-KIN = ("wife|husband|spouse|partner|fiancee?|girlfriend|boyfriend|ex|mother|father|mom|mum|dad|mommy|daddy|parents?|son|sons|daughter|daughters|"
-       "child|children|kid|kids|baby|boy|girl|brother|sister|sibling|twins?|grandson|granddaughter|grandmother|grandfather|grandma|"
-       "grandpa|grandparents|uncle|aunt|nephew|niece|cousin|in-laws?|mother-in-law|father-in-law|brother-in-law|sister-in-law|"
+KIN = (
+    "wife|husband|spouse|partner|fiancee?|girlfriend|boyfriend|ex|mother|father|mom|mum|dad|mommy|daddy|parents?|"
+    "son|sons|daughter|daughters|"
+       "child|children|kid|kids|baby|boy|girl|brother|sister|sibling|twins?|grandson|granddaughter|grandmother|"
+       "grandfather|grandma|"
+       "grandpa|grandparents|uncle|aunt|nephew|niece|cousin|in-laws?|mother-in-law|father-in-law|brother-in-law|"
+       "sister-in-law|"
        "stepson|stepdaughter|stepfather|stepmother|godson|family")
-KIN_FR = ("femme|mari|epouse|epoux|conjointe?|mere|pere|fils|fille|filles|enfants?|bebe|frere|soeur|grand-mere|grand-pere|oncle|"
+KIN_FR = (
+    "femme|mari|epouse|epoux|conjointe?|mere|pere|fils|fille|filles|enfants?|bebe|frere|soeur|grand-mere|"
+    "grand-pere|oncle|"
           "tante|neveu|niece|cousine?|ex|copine|copain|blonde|chum|belle-mere|beau-pere")
 
 _NOT_NAMES = (
-    "The|This|That|These|Those|If|When|While|Where|What|Who|Why|How|Which|Your|You|Our|We|My|His|Her|Its|It|They|Their|All|Any|"
-    "Anyone|Everyone|Some|Someone|No|None|Not|Each|Every|Both|Either|And|But|Or|So|As|At|In|On|Of|For|From|To|By|With|Please|Thanks|Thank|"
-    "Dear|Hi|Hello|Hey|Regards|Sincerely|Yes|Also|After|Before|Because|Since|Until|Once|Then|There|Here|Now|Today|Tomorrow|Yesterday|Just|Re|Fw|Fwd|"
-    "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|May|June|July|August|September|October|November|December|"
-    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Employees?|Staff|Students?|Company|Department|Office|Policy|Section|Act|Canada|British|Columbia|"
-    "United|States|Houston|Texas|California|American|Enron|America|University|Institute|College|School|Hospital|Health|Center|Centre|Research|"
-    "Study|Studies|Women|Men|People|Patients?|Workers?|Individuals?|Participants?|Candidates?|Applicants?|Recruits?|Members?|Persons?|Customers?|Clients?|"
-    "Medical|Dental|Human|Resources|Group|Team|Board|Government|Ministry|Province|Police|Court|State|Federal|National|Free|New|Subject|Message|Original|"
-    "Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|Votre|Merci|Bonjour|Pour|Avec|Dans|Sans|Tout|Toute|Toutes|Tous")
+    "The|This|That|These|Those|If|When|While|Where|What|Who|Why|How|Which|Your|You|Our|We|My|His|Her|Its|It|They|"
+    "Their|All|Any|"
+    "Anyone|Everyone|Some|Someone|No|None|Not|Each|Every|Both|Either|And|But|Or|So|As|At|In|On|Of|For|From|To|By|"
+    "With|Please|Thanks|Thank|"
+    "Dear|Hi|Hello|Hey|Regards|Sincerely|Yes|Also|After|Before|Because|Since|Until|Once|Then|There|Here|Now|Today|"
+    "Tomorrow|Yesterday|Just|Re|Fw|Fwd|"
+    "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|May|June|July|August|"
+    "September|October|November|December|"
+    "Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Employees?|Staff|Students?|Company|Department|Office|Policy|"
+    "Section|Act|Canada|British|Columbia|"
+    "United|States|Houston|Texas|California|American|Enron|America|University|Institute|College|School|Hospital|"
+    "Health|Center|Centre|Research|"
+    "Study|Studies|Women|Men|People|Patients?|Workers?|Individuals?|Participants?|Candidates?|Applicants?|"
+    "Recruits?|Members?|Persons?|Customers?|Clients?|"
+    "Medical|Dental|Human|Resources|Group|Team|Board|Government|Ministry|Province|Police|Court|State|Federal|"
+    "National|Free|New|Subject|Message|Original|"
+    "Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|Votre|Merci|Bonjour|"
+    "Pour|Avec|Dans|Sans|Tout|Toute|Toutes|Tous")
 
-NAME = (rf"\b(?!(?:{_NOT_NAMES})\b)(?:(?:Mr|Mrs|Ms|Mme|Mlle|M|Dr|Cst|Const|Constable|Sgt|Cpl|Recruit|Cadet|Officer|Agent|Agente|Elder)\.? )?"
+NAME = (
+    rf"\b(?!(?:{_NOT_NAMES})\b)(?:(?:Mr|Mrs|Ms|Mme|Mlle|M|Dr|Cst|Const|Constable|Sgt|Cpl|Recruit|Cadet|Officer|"
+    rf"Agent|Agente|Elder)\.? )?"
         r"[A-Z][a-z]{1,19}(?:[ -](?:(?:de|van|von|der|Mc|O')[ ]?)?[A-Z][a-z']{1,19}){0,2}\b")
 
-_WHO_SURE = (rf"(?i:\b(?:i|he|she|je|j'|elle|il)\b(?:'(?:m|s|ve|d|ll)\b)?|\b(?:my|his|her|our|your|[a-z]{{2,15}}'s)[ ]+(?:[a-z-]{{2,12}}[ ]+){{0,2}}(?:{KIN})\b(?:'s\b)?"
+_WHO_SURE = (
+    rf"(?i:\b(?:i|he|she|je|j'|elle|il)\b(?:'(?:m|s|ve|d|ll)\b)?|\b(?:my|his|her|our|your|[a-z]{{2,15}}'s)[ "
+    rf"]+(?:[a-z-]{{2,12}}[ ]+){{0,2}}(?:{KIN})\b(?:'s\b)?"
              rf"|\b(?:mon|ma|mes|son|sa|ses|ton|ta|votre)[ ](?:{KIN_FR})\b)")
 _WHOSE_SURE = (rf"(?i:\b(?:my|his|her|mon|ma|mes)\b|\b(?:my|his|her|our|your)[ ]+(?:{KIN})'s\b)")
 
 _POLICY = re.compile(
-    r"\b(?:policy|policies|policyholders?|coverage|covered|benefits? (?:plan|package|summary)|eligib\w+|if (?:an?|any|the|you|your) \w+|any (?:employee|student|person|applicant|participant|individual)|"
-    r"an? (?:employee|student|person|applicant|participant|individual|patient|candidate|worker)|employees who|students who|those who|anyone who|applicants (?:who|must)|"
-    r"must (?:provide|submit|have|report|complete|bring)|is required to|are required to|researchers?|according to|studies|study (?:found|shows?)|scenario|simulat\w+|role-?play|"
+    r"\b(?:policy|policies|policyholders?|coverage|covered|benefits? (?:plan|package|summary)|eligib\w+|if (?:an?|"
+    r"any|the|you|your) \w+|any (?:employee|student|person|applicant|participant|individual)|"
+    r"an? (?:employee|student|person|applicant|participant|individual|patient|candidate|worker)|employees who|"
+    r"students who|those who|anyone who|applicants (?:who|must)|"
+    r"must (?:provide|submit|have|report|complete|bring)|is required to|are required to|researchers?|according to|"
+    r"studies|study (?:found|shows?)|scenario|simulat\w+|role-?play|"
     r"politique|quiconque|toute personne|tout employe|tout candidat|scenario|exercice)\b")
 
 
