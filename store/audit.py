@@ -110,14 +110,14 @@ def append(session: Session, action: str, *, actor: str, subject: str = "",
     action that is not in `EVENTS` and for anything that could be free text.
     """
     text = _checked(action, actor, subject, body or {})
-    begin_write(session)
-    head = session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update()
-                           .execution_options(populate_existing=True)).one()
-    seq, at = head.count + 1, now().isoformat(timespec="microseconds")
-    digest = _digest(seq, at, actor, action, subject, text, head.digest)
+    last = _locked_head(session)
+    if last is None:
+        raise AuditBroken("the head of the chain is missing")
+    seq, at = last.count + 1, now().isoformat(timespec="microseconds")
+    digest = _digest(seq, at, actor, action, subject, text, last.digest)
     event = AuditEvent(seq=seq, at=at, action=action, actor=actor, subject=subject, body=text,
-                       previous=head.digest, digest=digest)
-    head.count, head.digest = seq, digest
+                       previous=last.digest, digest=digest)
+    last.count, last.digest = seq, digest
     session.add(event)
     session.flush()
     return event
@@ -130,8 +130,8 @@ def head(session: Session) -> Anchor:
 
 
 def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
-    """Walk the whole chain; memory stays flat. Reads one snapshot of the database."""
-    begin_write(session)  # so that chain and head are of one moment
+    """Walk the whole chain; memory stays flat. Writers wait meanwhile, so chain and head are of one moment."""
+    _locked_head(session)
     end = head(session)
     count, previous, anchored = 0, _START, anchor is None or anchor.count == 0
     rows = session.execute(
@@ -185,6 +185,13 @@ def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
         query = query.where(AuditEvent.subject == subject)
     rows = session.scalars(query.execution_options(populate_existing=True)).all()
     return tuple(_shown(row) for row in reversed(rows))
+
+
+def _locked_head(session: Session) -> AuditHead | None:
+    """The head, with the lock that keeps other writers of the chain waiting until the commit."""
+    begin_write(session)
+    return session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update()
+                           .execution_options(populate_existing=True)).one_or_none()
 
 
 def _shown(row: AuditEvent) -> Shown:

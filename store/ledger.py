@@ -305,6 +305,11 @@ def item_key(session: Session, capture_id: str) -> str:
     return _item_of(session, get(session, capture_id)).item_key
 
 
+def unfinished_ids(session: Session) -> set[str]:
+    """The ids of all captures with something left to do."""
+    return set(session.scalars(select(Capture.id).where(col(Capture.state).not_in((S.NOTIFIED, S.GONE)))))
+
+
 def latest_by_source(session: Session, source_keys: Sequence[str]) -> tuple[Capture, ...]:
     """The newest capture of each of these places."""
     found: dict[str, Capture] = {}

@@ -140,6 +140,12 @@ def test_the_database_refuses_to_change_or_remove_rows(db: Database, statement: 
     assert verified(db).ok
 
 
+def test_without_its_head_the_chain_takes_no_more_rows(db: Database) -> None:
+    tamper(db, "DELETE FROM audit_head")
+    with pytest.raises(AuditBroken), db.session() as session:
+        append(session, "audit:log:read", actor="anna")
+
+
 def test_a_row_stands_or_falls_with_the_act(db: Database) -> None:
     def fail_half_way() -> None:
         with db.session() as session:
