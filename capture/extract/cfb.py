@@ -15,7 +15,7 @@ from capture.extract.reader import CannotRead, Sink
 
 MAGIC = bytes.fromhex("D0CF11E0A1B11AE1")
 _SECTOR, _MINI, _CUTOFF = 512, 64, 4096
-_FREE, _END, _FAT_SECTOR = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
+_END, _FAT_SECTOR, _LIST_SECTOR = 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
 _NONE = 0xFFFFFFFF
 
 
@@ -105,7 +105,7 @@ def write_compound(streams: Sequence[tuple[tuple[str, ...], bytes]]) -> bytes:
     mini_start = _chain(fat, chains, b"".join(struct.pack("<I", link) for link in mini_fat), fill=b"\xff")
     directory = b"".join(_directory_entry(entry, len(mini) if entry is root else None) for entry in entries)
     directory_start = _chain(fat, chains, directory)
-    return _header(fat, len(mini_fat), mini_start, directory_start) + b"".join(chains) + _fat_sectors(fat)
+    return _header(fat, len(mini_fat), mini_start, directory_start) + b"".join(chains) + _tables(fat)
 
 
 def _numbered(root: _Entry) -> list[_Entry]:
@@ -161,26 +161,34 @@ def _directory_entry(entry: _Entry, root_size: int | None) -> bytes:
             + bytes(36) + struct.pack("<IQ", start, size))
 
 
-def _fat_count(sectors: int) -> int:
-    count = 0
-    while count * (_SECTOR // 4) < sectors + count:
-        count += 1
-    return count
+def _counts(sectors: int) -> tuple[int, int]:
+    """How many sectors the allocation table takes, and how many list its sectors beyond the 109 of the header."""
+    tables = lists = 0
+    while tables * (_SECTOR // 4) < sectors + tables + lists:
+        tables += 1
+        lists = max(-(-(tables - 109) // (_SECTOR // 4 - 1)), 0)
+    return tables, lists
 
 
-def _fat_sectors(fat: list[int]) -> bytes:
-    count = _fat_count(len(fat))
-    links = [*fat, *[_FAT_SECTOR] * count]
-    return b"".join(struct.pack("<I", link) for link in links).ljust(count * _SECTOR, b"\xff")
+def _tables(fat: list[int]) -> bytes:
+    """The sectors of the allocation table, and behind them those that list its further sectors."""
+    tables, lists = _counts(len(fat))
+    links = [*fat, *[_FAT_SECTOR] * tables, *[_LIST_SECTOR] * lists]
+    out = b"".join(struct.pack("<I", link) for link in links).ljust(tables * _SECTOR, b"\xff")
+    further = [*range(len(fat) + 109, len(fat) + tables)]
+    for index in range(lists):
+        numbers = further[127 * index:127 * index + 127]
+        following = len(fat) + tables + index + 1 if index + 1 < lists else _END
+        out += b"".join(struct.pack("<I", number) for number in numbers).ljust(_SECTOR - 4, b"\xff")
+        out += struct.pack("<I", following)
+    return out
 
 
 def _header(fat: list[int], mini_links: int, mini_start: int, directory_start: int) -> bytes:
-    """The header; raises `CannotRead("too_large")` beyond the 109 table sectors (7 MB) it can list."""
-    count = _fat_count(len(fat))
-    if count > 109:
-        raise CannotRead("too_large")
-    tables = [*range(len(fat), len(fat) + count)]
+    tables, lists = _counts(len(fat))
+    first = [*range(len(fat), len(fat) + min(tables, 109))]
     mini_sectors = -(-mini_links * 4 // _SECTOR)
-    return (MAGIC + bytes(16) + struct.pack("<HHHHH6xIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, count, directory_start, 0,
-                                            _CUTOFF, mini_start, mini_sectors, _END, 0)
-            + b"".join(struct.pack("<I", number) for number in tables).ljust(436, b"\xff"))
+    return (MAGIC + bytes(16) + struct.pack("<HHHHH6xIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, tables, directory_start, 0,
+                                            _CUTOFF, mini_start, mini_sectors,
+                                            len(fat) + tables if lists else _END, lists)
+            + b"".join(struct.pack("<I", number) for number in first).ljust(436, b"\xff"))
