@@ -21,6 +21,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ from sqlalchemy.orm import Session
 from capture.errors import EngineRefused, StepFailed
 from capture.ports import Step
 from capture.settings import EngineSettings
+from capture.steps import safely
 
 R = TypeVar("R")
 Work = Callable[[str, Step], str]
@@ -163,7 +165,8 @@ class Engine:
         return DBOS.run_step({
             "name": name, "retries_allowed": True, "max_attempts": self._settings.attempts,
             "interval_seconds": self._settings.retry_seconds, "backoff_rate": 2.0,
-            "should_retry": lambda error: isinstance(error, StepFailed) and error.retry}, function)
+            "should_retry": lambda error: isinstance(error, StepFailed) and error.retry},
+            partial(safely, name, function))
 
     def _purge(self) -> None:
         """Engine rows of finished captures go after a week; the ledger and the audit keep what matters."""
@@ -182,12 +185,13 @@ def workflow_id(capture: str, attempt: int = 0) -> str:
 
 
 def quiet() -> None:
-    """Put the redacting filter on dbos' logger and everything that prints for it."""
+    """Take dbos' own console handler away and redact what it logs; the rest goes the way of all log lines."""
     logger = logging.getLogger("dbos")
     logger.setLevel(logging.ERROR)
-    for carrier in (logger, *logger.handlers):
-        if not any(isinstance(f, RedactingFilter) for f in carrier.filters):
-            carrier.addFilter(RedactingFilter())
+    logger.handlers[:] = [logging.NullHandler()]  # with a handler there, dbos adds none
+    logger.propagate = True
+    if not any(isinstance(f, RedactingFilter) for f in logger.filters):
+        logger.addFilter(RedactingFilter())
 
 
 def refuse_pickles(database: sa.Engine) -> None:

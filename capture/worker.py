@@ -27,6 +27,8 @@ from store import identity, ledger
 log = logging.getLogger("mailweir.worker")
 
 BATCH = 50
+TAKE_UP_SECONDS = 2.0
+MAX_TRIES = 3
 AGAIN_SECONDS = (5, 60, 600, 3600)
 """Pause before an item that is still tagged after its capture ended (a mailbox that cannot be marked) is
 taken again: longer each time."""
@@ -47,6 +49,7 @@ def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
         while not stop.is_set():
             if loop.busy():
                 stop.wait(0.1)
+                loop.take_up(every=TAKE_UP_SECONDS)
             elif once:
                 if not loop.look():
                     break
@@ -66,16 +69,25 @@ class Loop:
         self._brought: dict[ItemRef, str] = {}
         self._again: dict[ItemRef, tuple[int, float]] = {}
         self._looked = 0.0
+        self._took_up = 0.0
+        self._parked: set[str] = set()
 
-    def take_up(self) -> int:
-        """Queue unfinished captures that no workflow will finish (a fault put an end to theirs)."""
-        with self.tools.database.reading() as session:
-            waiting = [row.id for row in ledger.unfinished(session, limit=100_000)]
-        stranded = self.engine.stranded(waiting)
-        for capture, attempt in stranded:
+    def take_up(self, *, every: float = 0.0) -> None:
+        """Queue unfinished captures that no workflow will finish (a fault put an end to theirs).
+
+        Looks at most once in `every` seconds. A capture that ends so `MAX_TRIES` times in a row is parked until
+        the next start: it stays unfinished, is not lost, and `doctor` counts it.
+        """
+        if time.monotonic() - self._took_up < every:
+            return
+        self._took_up = time.monotonic()
+        for capture, attempt in self.engine.stranded(self._unfinished() - self._parked):
+            if attempt and attempt % MAX_TRIES == 0 and every:
+                log.error("capture %s ended in a fault %d times and is parked", capture, attempt)
+                self._parked.add(capture)
+                continue
             with self.tools.database.session() as session:
                 self.engine.enqueue(session, capture, attempt)
-        return len(stranded)
 
     def look(self, *, first: bool = False) -> int:
         """Bring every tagged item that is not underway; returns how many were brought.
@@ -98,9 +110,8 @@ class Loop:
         return brought
 
     def busy(self) -> bool:
-        """True while a capture is unfinished."""
-        with self.tools.database.reading() as session:
-            return bool(ledger.unfinished(session, limit=1))
+        """True while a capture is unfinished that has not been parked."""
+        return bool(self._unfinished() - self._parked)
 
     def due(self) -> bool:
         """True when the mailboxes have not been looked at for `mailbox.poll_seconds`."""
@@ -112,14 +123,17 @@ class Loop:
             return ledger.outcomes(session)
 
     def _new_refs(self) -> Iterator[ItemRef]:
-        with self.tools.database.reading() as session:
-            underway = {row.id for row in ledger.unfinished(session, limit=100_000)}
+        underway = self._unfinished()
         for ref in self.tools.mailbox.tagged():
             if self._brought.get(ref) in underway:
                 continue
             if ref in self._brought and not self._may_come_again(ref):
                 continue
             yield ref
+
+    def _unfinished(self) -> set[str]:
+        with self.tools.database.reading() as session:
+            return ledger.unfinished_ids(session)
 
     def _may_come_again(self, ref: ItemRef) -> bool:
         """An item brought before is tagged still or again: by its user, or because it cannot be marked."""

@@ -11,11 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-CANARY_SIN = "130 692 544"
-CANARY_NAME = "Quillon Zebediah Marchbanks"
-CANARY_BIRTH = "1987-04-23"
-CANARIES = (CANARY_SIN, CANARY_NAME, CANARY_BIRTH)
-"""Planted in test mails. Invented; the number passes its check digit."""
+from canaries import CANARIES
 
 
 @pytest.fixture(autouse=True)
