@@ -124,8 +124,12 @@ def _by_content(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str
 
 def _text(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str, str]:
     is_text_file = KINDS_BY_EXTENSION.get(ext) == "text"
-    if is_item and _is_mail(data[:65_536].decode("latin-1"), enough=1, mime_only=is_text_file):
-        return "eml", ""  # a mail may carry 8-bit or binary parts: its text is decoded part by part
+    if is_item:  # a mail may carry 8-bit or binary parts: its text is decoded part by part
+        head = data[:65_536].decode("latin-1")
+        if _MBOX.match(head.replace("\r\n", "\n")):
+            return "mbox", ""
+        if _is_mail(head, enough=1, mime_only=is_text_file):
+            return "eml", ""
     decoded = as_text(data)
     if decoded is None:
         return ("eml", "") if mime == "message/rfc822" else ("unknown", "unknown_type")
@@ -189,8 +193,8 @@ def _is_mail(head: str, *, enough: int, mime_only: bool = False) -> bool:
         if number == 0 and line.startswith(("From ", ">From ")):
             continue
         header = _HEADER_LINE.match(line)
-        if header is None:
-            return False
+        if header is None:  # mail without an empty line after its headers exists
+            return known >= 2 and (has_mime or not mime_only)
         known += header[1].casefold() in _MAIL_HEADERS
         has_mime = has_mime or header[1].casefold() in _MIME_HEADERS
     return known >= enough and (has_mime or not mime_only)
