@@ -52,7 +52,7 @@ _WORDS = {0x3A08: "Business phone", 0x3A09: "Home phone", 0x3A1C: "Mobile phone"
           0x3A41: "Wedding anniversary", 0x3A46: "Profession"}
 _ROUTING = re.compile(r"received|return-path|mime-version|content-.*|message-id|references|in-reply-to|date|subject|"
                       r"dkim-.*|arc-.*|authentication-results|received-spf|thread-.*|x-.*|user-agent|list-.*|from|to|cc|"
-                      r"bcc|sender|precedence|importance|priority|accept-language|domainkey-.*", re.IGNORECASE)
+                      r"bcc|sender|reply-to|precedence|importance|priority|accept-language|domainkey-.*", re.IGNORECASE)
 _LOCALES = {0x0419: 1251, 0x0422: 1251, 0x0402: 1251, 0x041F: 1254, 0x0408: 1253, 0x040D: 1255, 0x0401: 1256,
             0x0405: 1250, 0x0415: 1250, 0x040E: 1250, 0x0411: 932, 0x0412: 949, 0x0804: 936, 0x0404: 950, 0x041E: 874}
 
@@ -176,21 +176,18 @@ def _person(values: dict[int, Value], name: int, smtp: int, address: int) -> str
 
 def _header_lines(block: str, *, addresses: bool) -> Iterator[str]:
     """Lines of the stored internet headers: those with addresses, or the uncommon ones."""
-    wanted = ("from", "sender", "reply-to", "to", "cc", "bcc")
     for line in re.sub(r"\r?\n[ \t]+", " ", block[:2_000_000]).splitlines():
         name, colon, value = line.partition(":")
-        if not colon or not value.strip():
-            continue
-        if addresses and name.strip().casefold() in wanted:
-            yield f"{name.strip()}: {headers.decode_words(value.strip())}"
-        elif not addresses and not _ROUTING.fullmatch(name.strip()) and name.strip().casefold() not in wanted:
-            yield f"{name.strip()}: {headers.decode_words(value.strip())}"
+        name, value = name.strip(), value.strip()
+        of_people = name.casefold() in ("from", "sender", "reply-to", "to", "cc", "bcc")
+        if colon and value and (of_people if addresses else not _ROUTING.fullmatch(name)):
+            yield f"{name}: {headers.decode_words(value)}"
 
 
 def _other_lines(values: dict[int, Value], given: set[str]) -> Iterator[str]:
     """Every other string property: categories, location, fields of a contact, a task or a form."""
     for key, value in values.items():
-        if key in _TECHNICAL and key != 0x3FFA or any(key in keys for _, *keys in _SENDERS):
+        if (key in _TECHNICAL and key != 0x3FFA) or any(key in keys for _, *keys in _SENDERS):
             continue
         texts = value if isinstance(value, list) else [_as_text(key, value)]
         for text in texts:
@@ -260,7 +257,7 @@ def _rich(rtf: bytes, sink: PartSink, *, has_html: bool) -> None:
     """The rich-text body; HTML wrapped in it is skipped when the HTML itself is there."""
     try:
         content = bytes(compressed_rtf.decompress(rtf))
-    except Exception as error:  # noqa: BLE001  (the package raises plain Exception for every damage)
+    except Exception as error:
         sink.partial("corrupt")
         if isinstance(error, MemoryError):
             raise

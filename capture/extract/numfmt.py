@@ -67,7 +67,7 @@ def moment(serial: float, *, from_1904: bool = False) -> datetime | None:
 def iso(serial: float, code: str, *, from_1904: bool = False) -> str:
     """A date cell in ISO form: date, time or both, as the format shows; plain number when it is no date."""
     when = moment(serial, from_1904=from_1904)
-    if when is None or "[" in code and re.search(r"\[[hms]+\]", code, re.IGNORECASE):
+    if when is None or ("[" in code and re.search(r"\[[hms]+\]", code, re.IGNORECASE)):
         return plain(serial)
     if serial < 1 and not from_1904:
         return when.strftime("%H:%M:%S")
@@ -147,7 +147,9 @@ def _section(value: float, code: str) -> tuple[str, float]:
 
 
 def _split(code: str) -> list[str]:
-    parts, current, quoted = [], [], False
+    parts: list[str] = []
+    current: list[str] = []
+    quoted = False
     for character in code:
         if character == '"':
             quoted = not quoted
@@ -260,7 +262,7 @@ def _fill(tokens: list[tuple[str, ...]], digits: str, pattern: str) -> str:
     if any(mark in pattern for mark in ".,Ee%") or digits.count(".") or "E" in digits:
         out, placed = [], False
         for quoted, escaped, bracket, _, _, other in tokens:
-            if other and other in "0#?.,Ee" or (placed and other in "+-" and other and "E" in pattern.upper()):
+            if (other and other in "0#?.,Ee") or (placed and other in "+-" and other and "E" in pattern.upper()):
                 if not placed:
                     out.append(digits)
                     placed = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from collections.abc import Callable, Mapping
 
 from capture.extract.odfflow import OdfFlow
@@ -93,6 +92,6 @@ class _Manifest(Walker):
 
     doctype_allowed = True  # manifests of the first version name their public DTD; it is not loaded
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
         if name == "encryption-data":
             self.encrypted = True

@@ -131,7 +131,7 @@ class OdfFlow(Walker):
     def _attributes(self, name: str, attributes: Mapping[str, str]) -> None:
         for key, value in attributes.items():
             namespace, _, short = key.rpartition("}")
-            if short == "href" and "://" in value or short == "href" and value.startswith(("mailto:", "../", "/")):
+            if (short == "href" and "://" in value) or (short == "href" and value.startswith(("mailto:", "../", "/"))):
                 self._beside(value, Label.LINK)
             elif short in _STRING_KEYS and not name.startswith("table-cell"):
                 self._beside(value, Label.HIDDEN)

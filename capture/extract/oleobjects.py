@@ -56,7 +56,7 @@ def embed_objects(compound: Compound, sink: Sink, below: Sequence[str] = ()) -> 
     for storage in sorted(storages, key=len):
         if any(storage[:len(root)] == root for root in done):
             continue
-        streams = {path[-1].casefold(): (*below, *path) for path in storages[storage]}
+        streams: dict[str, tuple[str, ...]] = {path[-1].casefold(): (*below, *path) for path in storages[storage]}
         try:
             if "vba" in (name.casefold() for name in storage):
                 for path in streams.values():
@@ -155,7 +155,8 @@ def embed_compound(data: bytes, sink: Sink, what: str) -> None:
         sink.embed(data, what=what)
         return
     compound = Compound(data, sink)
-    streams = {path[0].casefold(): path for path in compound.streams if len(path) == 1}
+    streams: dict[str, tuple[str, ...]] = {
+        path[0].casefold(): path for path in compound.streams if len(path) == 1}
     if any(name in streams for name in _DOCUMENTS):
         sink.embed(data, what=what)
     elif streams and not embed_objects(compound, sink):
@@ -168,27 +169,33 @@ def give_native(data: bytes, sink: Sink, what: str) -> None:
     A stream that is no package, for instance a bitmap, is handed over whole. MS-OLEDS 2.3.6.
     """
     body = data[4:]
-    try:
-        if struct.unpack_from("<H", body)[0] != 2:
-            raise ValueError
-        label, at = _zero_ended(body, 2)
-        path, at = _zero_ended(body, at)
-        at += 4
-        size = struct.unpack_from("<I", body, at)[0]
-        temporary, at = _counted(body, at)
-        size = struct.unpack_from("<I", body, at)[0]
-        content = body[at + 4:at + 4 + size]
-        if not content or len(content) < size:
-            raise ValueError
-    except (struct.error, ValueError):
+    package = _package(body)
+    if package is None:
         if body:
             sink.embed(body, what=what)
         return
-    name = label or re.split(r"[\\/]", path)[-1]
-    others = {text for text in (path, temporary) if text and text != name}
-    if others:
-        sink.text("\n".join(sorted(others)), Label.NAME, what)
+    name, paths, content = package
+    if paths:
+        sink.text("\n".join(paths), Label.NAME, what)
     sink.embed(content, what=what, name=name)
+
+
+def _package(body: bytes) -> tuple[str, list[str], bytes] | None:
+    """(name, other paths, content) of a packaged file; None when it is none."""
+    try:
+        if struct.unpack_from("<H", body)[0] != 2:
+            return None
+        label, at = _zero_ended(body, 2)
+        path, at = _zero_ended(body, at)
+        temporary, at = _counted(body, at + 4)
+        size = struct.unpack_from("<I", body, at)[0]
+    except (struct.error, ValueError):
+        return None
+    content = body[at + 4:at + 4 + size]
+    if not content or len(content) < size:
+        return None
+    name = label or re.split(r"[\\/]", path)[-1]
+    return name, sorted({text for text in (path, temporary) if text and text != name}), content
 
 
 def _zero_ended(data: bytes, at: int) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
@@ -107,7 +108,7 @@ def _xfa(document: pdfium.PdfDocument, sink: Sink) -> None:
     """Forms of the XFA kind keep their questions and answers in XML; the pages may say only "please wait"."""
     count = raw.FPDF_GetXFAPacketCount(document)
     for index in range(max(count, 0)):
-        name = _utf8(lambda buffer, size, i=index: raw.FPDF_GetXFAPacketName(document, i, buffer, size))
+        name = _utf8(partial(raw.FPDF_GetXFAPacketName, document, index))
         if name not in ("datasets", "template", "form"):
             continue
         size = ctypes.c_ulong()
@@ -202,7 +203,7 @@ def _annotations(document: pdfium.PdfDocument, page: pdfium.PdfPage, forms: obje
 def _strings(annotation: object) -> list[str]:
     found = []
     for key in _NOTE_KEYS:
-        text = _utf16(lambda buffer, size, k=key: raw.FPDFAnnot_GetStringValue(annotation, k.encode(), buffer, size))
+        text = _utf16(partial(raw.FPDFAnnot_GetStringValue, annotation, key.encode()))
         if key == "RC":
             text = _TAGS.sub(" ", text)
         text = clean(text).strip()
@@ -213,7 +214,7 @@ def _strings(annotation: object) -> list[str]:
 
 def _field(forms: object, widget: object) -> list[str]:
     """"name: value" of a form field, with its options when nothing is chosen by name."""
-    read = [_utf16(lambda buffer, size, f=function: f(forms, widget, buffer, size)) for function in (
+    read = [_utf16(partial(function, forms, widget)) for function in (
         raw.FPDFAnnot_GetFormFieldAlternateName, raw.FPDFAnnot_GetFormFieldName, raw.FPDFAnnot_GetFormFieldValue)]
     label, name, value = (clean(text).strip() for text in read)
     if not value or value == "Off":
@@ -227,10 +228,8 @@ def _link(document: pdfium.PdfDocument, annotation: object) -> list[str]:
     if not action:
         return []
     if raw.FPDFAction_GetType(action) == raw.PDFACTION_URI:
-        return [uri] if (uri := _utf8(
-            lambda buffer, size: raw.FPDFAction_GetURIPath(document, action, buffer, size))) else []
-    return [path] if (path := _utf8(
-        lambda buffer, size: raw.FPDFAction_GetFilePath(action, buffer, size))) else []
+        return [uri] if (uri := _utf8(partial(raw.FPDFAction_GetURIPath, document, action))) else []
+    return [path] if (path := _utf8(partial(raw.FPDFAction_GetFilePath, action))) else []
 
 
 def _attachments(document: pdfium.PdfDocument, sink: Sink) -> None:

@@ -105,7 +105,8 @@ def _lines(words: pdfium.PdfTextPage) -> list[list[_Cell]]:
         bounds = words.get_rect(index)
         text = " ".join(words.get_text_bounded(*bounds).split())
         if text:
-            pieces.append(_Cell(*bounds, text))
+            left, bottom, right, top = bounds
+            pieces.append(_Cell(left, bottom, right, top, text))
     pieces.sort(key=lambda piece: -(piece.top + piece.bottom))
     lines: list[list[_Cell]] = []
     for piece in pieces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
 import python_calamine as calamine
@@ -101,7 +101,7 @@ def _cells(data: bytes, sink: Sink, book: biff.BiffBook) -> None:
             grid.finish()
 
 
-def _row_texts(cells: list[object], row: int, shown: dict[tuple[int, int], tuple[float, str]], grid: Grid, *,
+def _row_texts(cells: Sequence[object], row: int, shown: dict[tuple[int, int], tuple[float, str]], grid: Grid, *,
                from_1904: bool) -> Iterator[tuple[int, str]]:
     for column, value in enumerate(cells):
         if value == "" or value is None:

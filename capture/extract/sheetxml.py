@@ -62,7 +62,7 @@ class SharedStrings(Walker):
         self._phonetic = False
         self._inside = False
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
         if name == "t":
             self._inside = not self._phonetic
         elif name == "rPh":
@@ -260,7 +260,7 @@ class Names(Walker):
         self._where = where
         self._found: dict[str, None] = {}
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
         for key in self.KEYS:
             value = attribute(attributes, key)
             if len(value) > 1 and not value.isdecimal():
