@@ -17,7 +17,7 @@ _CORE = re.compile(
     r"\d{3}(?:\)[ ]?|[-. /])[ ]?\d{3}[-. ]\d{4}(?![\w]|-\d)|1?\d{10}(?![\w-])|44[ ]?\d{3,4}[ ]\d{3}[ "
     r"]?\d{3,4}(?![\w-])"
                    r"|0\d{3,4}[ ]\d{3}[ ]?\d{3,4}(?![\w-])")
-_CODE_BEFORE = re.compile(r"\+?1[-. ]{1,2}$")
+_CODE_BEFORE = re.compile(r"\+?1[-. ]{1,2}\Z")
 
 
 def phones(doc: IndexedText) -> Iterator[tuple[int, int]]:
@@ -61,5 +61,5 @@ FREEMAIL = re.compile(
     r"@(?:gmail|googlemail|hotmail|outlook|live|msn|yahoo|ymail|aol|icloud|me|mac|shaw|telus|videotron|sympatico|"
     r"rogers|"
     r"proton|protonmail|gmx|mail|excite|juno|earthlink|netzero|comcast|bellsouth|compuserve|prodigy|"
-    r"btinternet|sky|talktalk|novuscom|eastlink|cogeco|bell)\.(?:com|ca|net|me|org|co\.uk|fr|qc\.ca|de)$")
+    r"btinternet|sky|talktalk|novuscom|eastlink|cogeco|bell)\.(?:com|ca|net|me|org|co\.uk|fr|qc\.ca|de)\Z")
 """Domains whose mailboxes belong to people, not to organisations."""

@@ -40,7 +40,7 @@ _MEETING = re.compile(
     r"webcast|reunion|toll[- ]free)\b")
 _CALL = re.compile(
     r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
-_LINK = re.compile(r"[?&/][^\s<>]{0,200}$|(?:https?|ftp)://[^\s<>]{0,200}$")
+_LINK = re.compile(r"[?&/][^\s<>]{0,200}\Z|(?:https?|ftp)://[^\s<>]{0,200}\Z")
 _PIN_ONLY = frozenset({"pin", "pin-number", "pin-code", "nip", "pin-for"})
 _PIN = re.compile(
     r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#|changed to|reset to|still|now))[ ]{0,4}(?:le )?(?:still |now "

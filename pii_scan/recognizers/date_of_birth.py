@@ -11,7 +11,7 @@ from pii_scan.findings import Category
 from pii_scan.recognizers.base import WALL, Hit, IndexedText, Phrases, Recognizer
 
 _PERSON = re.compile(
-    r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?$")
+    r"\b(?:my|his|her|your|their|mom|dad|wife|husband|son|daughter|[a-z]+'s)\s+(?:\d{1,3}(?:st|nd|rd|th)\s+)?\Z")
 
 
 class DateOfBirthRecognizer(Recognizer):
@@ -43,7 +43,7 @@ class DateOfBirthRecognizer(Recognizer):
             hi = doc.around(start, end, reach)[1]
             m = DATE.search(doc.low, end, min(len(doc.low), hi + 18))
             if m and m.start() <= hi and m.start() not in seen and birth_year(m) is not None:
-                between = doc.low[end:m.start()]
+                between = doc.low[end:m.start()].lstrip(".")
                 if not re.search(
                     r"\b(?:form|format|issued?|effective|expir\w*|by|before|until|deadline|due)\b|[.!?]\s", between):
                     seen.add(m.start())
@@ -77,12 +77,12 @@ class DateOfBirthRecognizer(Recognizer):
             year = birth_year(m)
             if year is None or not 1930 <= year <= 2006 or m.start() in seen:
                 continue
-            if _NAME_BEFORE.search(doc.plain, max(0, m.start() - 48), m.start()):
-                pairs.append((m.start(), m.end(), year))
+            if name := _NAME_BEFORE.search(doc.plain, max(0, m.start() - 48), m.start()):
+                pairs.append((m.start(), m.end(), year, name.group().strip(" ,(-")))
         for one, other in pairwise(pairs):
             near = other[0] - one[1] <= 200 and WALL not in doc.low[one[1]:other[0]]
-            if near and abs(one[2] - other[2]) >= 2:
-                for start, end, _ in (one, other):
+            if near and abs(one[2] - other[2]) >= 2 and one[3] != other[3]:
+                for start, end, *_ in (one, other):
                     if start not in seen:
                         seen.add(start)
                         yield Hit(start, end, 0.85, ("names-with-dates",))
@@ -92,6 +92,6 @@ _NAME_BEFORE = re.compile(
     r"(?:\b(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Date|Sent|Version|Effective|Expir|Issue|Start|End|Begin|"
     r"Dated|Since|From|Until|Rev|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:[A-Z][a-z]{1,15}(?:[ "
     r"-][A-Z][a-z'-]{0,15}\.?){1,2}|[A-Z][a-z]{1,15}, [A-Z][a-z]{1,15}|[A-Z][a-z]{2,15} [A-Z](?:\.[A-Z])?\.?|"
-    r"[A-Z][a-z]{2,15}))[ ]?[,(-]?[ ]{0,2}$")
+    r"[A-Z][a-z]{2,15}))[ ]?[,(-]?[ ]{0,2}\Z")
 _LABELS = frozenset({"date-of-birth", "birth-date", "birthdate", "dob", "d/b", "bdate", "date-de-naissance", "ddn",
     "naissance"})

@@ -19,14 +19,14 @@ _LABEL = re.compile(
 _AFTER_LABEL = re.compile(
     r"[\s:#.,;(/*'=>-]{0,6}(?:(?:phone|telephone|tel|number|numbers|no|num|is|est|le|at|au|or|line|evenings?|after "
     r"hours|work|cell|fax|"
-    r"me|my|number is)[\s:#.,;()/*'=>-]{1,4}){0,5}$")
+    r"me|my|number is)[\s:#.,;()/*'=>-]{1,4}){0,5}\Z")
 _FREE_LABEL = re.compile(
     r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|my|his|her|their) (?:home|house|place|apartment|mom's|"
     r"parents'?)|numero (?:personnel|prive|a la maison)|chez moi)\b"
-    r"(?:(?!\b(?:work|office|cell|fax|pager|mobile|desk|blackberry|bureau)\b)[^\d\n.!?;]|\n(?!\s*\n)){0,45}$")
-_CAPITAL_H = re.compile(r"(?:^|[\n,;|])[ \t>]*(?:H|Hm|R)[ ]{1,3}$")
+    r"(?:(?!\b(?:work|office|cell|fax|pager|mobile|desk|blackberry|bureau)\b)[^\d\n.!?;]|\n(?!\s*\n)){0,45}\Z")
+_CAPITAL_H = re.compile(r"(?:^|[\n,;|])[ \t>]*(?:H|Hm|R)[ ]{1,3}\Z")
 _ABROAD = re.compile(r"(?<![\w./-])[+(]?\d[\d().-]*(?:[ -][\d().-]+){1,6}(?![\w])")
-_H_BEFORE = re.compile(r"(?:^|[\s(,;/|])(?:h|hm|hme|r)[ ]?(?:\)|:|-|#|=)[ ]{0,3}$")
+_H_BEFORE = re.compile(r"(?:^|[\s(,;/|])(?:h|hm|hme|r)[ ]?(?:\)|:|-|#|=)[ ]{0,3}\Z")
 _AFTER = re.compile(
     r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|"
     r"residence|h|hm|maison|domicile|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|"
@@ -34,10 +34,10 @@ _AFTER = re.compile(
 _KIN = re.compile(
     r"\b(?:wife|husband|mother|father|mom|dad|(?:my|his|her|-|,) partner|spouse|son|daughter|sister|brother|"
     r"parents?|grandmother|"
-                  r"next of kin|girlfriend|boyfriend|femme|mari|mere|pere|conjointe?)\b[^\n\d]{0,30}$")
+                  r"next of kin|girlfriend|boyfriend|femme|mari|mere|pere|conjointe?)\b[^\n\d]{0,30}\Z")
 _REACH_HOME = re.compile(
     r"\b(?:reach|call|phone|ring|contact|try|rejoindre|appele[rz])\b[^\n.!?]{0,40}\b(?:at home|a la maison|chez "
-    r"(?:moi|elle|lui|nous)|at night|evenings|after hours)\b[^\n\d]{0,16}$")
+    r"(?:moi|elle|lui|nous)|at night|evenings|after hours)\b[^\n\d]{0,16}\Z")
 _OFFICE = re.compile(r"\bhome (?:office|page|depot|fax|loan|run)\b|\b(?:nursing|care|funeral|group|mobile) home\b")
 
 

@@ -13,7 +13,7 @@ from pii_scan.recognizers.bc_phn import PhnRecognizer
 from pii_scan.recognizers.ca_sin import SinRecognizer
 from pii_scan.recognizers.numbers import BUSINESS, digits_of
 
-_MINE = re.compile(r"\b(?:my|his|her|their|your|mon|son|sa|votre|ton)\s+\S{0,12}\s?$")
+_MINE = re.compile(r"\b(?:my|his|her|their|your|mon|son|sa|votre|ton)\s+\S{0,12}\s?\Z")
 
 
 class MistypedIdRecognizer(Recognizer):

@@ -14,7 +14,7 @@ _APART = r"(?:[ -]|[ ]{0,3}\r?\n[ \t>|]{0,6})"
 _VALUE = re.compile(
     rf"(?:\d{{4}}(?:{_APART}\d{{4}}){{3}}|\d{{4}}{_APART}\d{{6}}{_APART}\d{{4,5}}|\d{{13,19}})(?![\w-]|[ "
     rf"]\d{{3,4}}(?!\d))")
-_JOINED = re.compile(r"[\w#./-]$|\d[ ]$")
+_JOINED = re.compile(r"[\w#./-]\Z|\d[ ]\Z")
 _EXPIRY = re.compile(
     r"\b(?:exp|expir\w{0,6}|valid thru|valid to|cvv2?|cvc|security code|ccv)\b|\b(?:0[1-9]|1[0-2]) ?/ "
     r"?(?:20)?[23]\d\b")
