@@ -25,12 +25,14 @@ _LABELS: Final = {label.value: label for label in Label}
 
 @dataclass(slots=True)
 class PictureSeen:
-    """A picture a reader came across. `data` is empty when it was not handed over."""
+    """A picture a reader came across. `data` is empty when it was not handed over; `settled` once it
+    was read or found to need no reading."""
 
     where: str
     small: bool
     logo: str
     data: bytes = b""
+    settled: bool = False
 
 
 @dataclass(slots=True)
@@ -243,6 +245,8 @@ class Book:
         has_text = any(isinstance(b, Rows) or b.label is not Label.NAME for b in record.blocks)
         inside = any(other.startswith(ident + ".") for other in self.records)
         status: Status = "read"
+        if any(not seen.settled and not seen.small for seen in record.pictures):
+            record.flag("needs_ocr")
         if record.codes:
             status = "partial" if has_text or (inside and record.read) else "unreadable"
         blocks = tuple(block.finished() if isinstance(block, Rows) else block for block in record.blocks)

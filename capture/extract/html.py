@@ -15,7 +15,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from selectolax.lexbor import LexborHTMLParser
 
-from capture.extract.body import decoded_text
+from capture.extract.body import decoded_text, unescape_entities
 from capture.extract.collect import PartSink
 from capture.extract.mailtext import split_mail_text
 from pii_scan.text import Label
@@ -30,6 +30,7 @@ _BLOCKS: Final = frozenset([
     "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
     "header", "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "option", "p", "pre", "section",
     "select", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul", "textarea", "caption"])
+_MARKUP: Final = re.compile(r"<[^<>]*>")
 _SPACE: Final = re.compile(r"[ \t\r\n\f\xa0]+")
 _HIDDEN_STYLE: Final = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|"
@@ -184,6 +185,9 @@ def _descend(root: Any, walk: _Walk, sink: PartSink, *, mail: bool) -> None:
             walk.put("\n", hidden=hidden)
         elif tag == "style":
             continue
+        elif tag == "template":  # its content is a document of its own, which the tree does not show
+            walk.put(" " + unescape_entities(_MARKUP.sub("", node.html or "")) + "\n", hidden=True)
+            continue
         elif tag in ("td", "th"):
             walk.put(" ", hidden=inside_hidden)
         elif tag in _BLOCKS:
@@ -225,7 +229,7 @@ def _text(node: Any, walk: _Walk, *, hidden: bool, preformatted: bool) -> None:
 
 def _comment(node: Any, walk: _Walk) -> None:
     text = node.comment_content or ""
-    text = re.sub(r"<[^<>]*>", " ", re.sub(r"(?is)<(style|xml)\b.*?</\1>", " ", text))
+    text = _MARKUP.sub(" ", re.sub(r"(?is)<(style|xml)\b.*?</\1>", " ", text))
     text = tidy(re.sub(r"\[if [^\]]*\]>?|<?!?\[endif\]", " ", text))
     if text and any(char.isalnum() for char in text):
         walk.comments.append(text)

@@ -101,13 +101,13 @@ def _read_record(record: Record, ocr: Ocr, logos: set[str], end: float) -> None:
     for seen in record.pictures:
         harmless = seen.small or seen.logo in logos
         if not seen.data:
-            if not harmless:
-                record.flag("needs_ocr")
+            seen.settled = harmless
             continue
         page = ocr.read(seen.data, end) if time.monotonic() < end else PageText("", "timeout")
         text = normalise(page.text)
         if text.strip():
             record.blocks.append(Block(text, where=seen.where))
+        seen.settled = True
         if page.code and not harmless:
             record.flag(page.code)
 

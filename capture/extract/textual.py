@@ -42,13 +42,14 @@ def decode(data: bytes, declared: str = "") -> Decoded:
         if data.startswith(mark):
             text = data.decode(name, "replace")
             return Decoded(text, name, lossy="\ufffd" in text)
-    for name in (declared, "utf-8"):
+    wide = _utf16_without_mark(data) if b"\0" in data else ""
+    for name in (declared, wide, "utf-8"):
         if name and is_charset(name):
             try:
                 return Decoded(data.decode(name), name)
             except (UnicodeError, ValueError):
                 continue
-    name = _utf16_without_mark(data) or _guess(data)
+    name = wide or _guess(data)
     text = data.decode(name, "replace")
     return Decoded(text, name, guessed=True, lossy="\ufffd" in text)
 
