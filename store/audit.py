@@ -21,14 +21,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import select as columns
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from store.columns import now
-from store.database import begin_write
+from store.database import begin_write, undecodable
 from store.errors import AuditBroken, BadAuditBody
 from store.tables import AuditEvent, AuditHead
 
@@ -65,6 +66,7 @@ EVENTS: dict[str, str] = {
 _TOKEN = re.compile(r"[\w.:@+/=,#()-]{0,128}", re.ASCII)
 _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f]{1,320}")
 _START = ""
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +136,12 @@ def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
     _locked_head(session)
     end = head(session)
     count, previous, anchored = 0, _START, anchor is None or anchor.count == 0
-    rows = session.execute(
-        columns(col(AuditEvent.seq), col(AuditEvent.at), col(AuditEvent.actor), col(AuditEvent.action),
-                col(AuditEvent.subject), col(AuditEvent.body), col(AuditEvent.previous), col(AuditEvent.digest))
-        .order_by(col(AuditEvent.seq)).execution_options(yield_per=1000))
-    for seq, at, actor, action, subject, body, before, digest in rows:
+    for seq, at, actor, action, subject, body, before, digest in _rows(session):
         if seq > count + 1:
             return VerifyResult(count, count + 1, "missing")
         if seq < count + 1 or count + 1 > end.count:
             return VerifyResult(count, seq, "added")
-        if _digest(seq, at, actor, action, subject, body, before) != digest:
+        if digest is None or _digest(seq, at, actor, action, subject, body, before) != digest:
             return VerifyResult(count, seq, "changed")
         if before != previous:
             return VerifyResult(count, seq, "order")
@@ -187,22 +185,51 @@ def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
     return tuple(_shown(row) for row in reversed(rows))
 
 
+def _rows(session: Session) -> Iterator[Sequence[Any]]:
+    """Every row in order, page by page. A row whose text cannot even be decoded comes with empty fields."""
+    number = col(AuditEvent.seq)
+    query = columns(number, col(AuditEvent.at), col(AuditEvent.actor), col(AuditEvent.action),
+                    col(AuditEvent.subject), col(AuditEvent.body), col(AuditEvent.previous),
+                    col(AuditEvent.digest)).order_by(number)
+    after, size = columns(number).order_by(number), _PAGE
+    last: int | None = None
+    while True:
+        rest = query if last is None else query.where(number > last)
+        try:
+            page: Sequence[Sequence[Any]] = session.execute(rest.limit(size)).all()
+        except OperationalError as exc:
+            if not undecodable(exc):
+                raise
+            if size > 1:
+                size = 1  # find out which row of the page it is
+                continue
+            left = after if last is None else after.where(number > last)
+            page = [(session.execute(left.limit(1)).scalar_one(), *[None] * 7)]
+        if not page:
+            return
+        yield from page
+        last = page[-1][0]
+
+
 def _locked_head(session: Session) -> AuditHead | None:
     """The head, with the lock that keeps other writers of the chain waiting until the commit."""
     begin_write(session)
-    return session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update()
+    return session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update(key_share=True)
                            .execution_options(populate_existing=True)).one_or_none()
 
 
 def _shown(row: AuditEvent) -> Shown:
-    return Shown(row.seq, datetime.fromisoformat(row.at).astimezone(UTC), row.action, row.actor, row.subject,
-                 json.loads(row.body))
+    try:
+        at, body = datetime.fromisoformat(row.at).astimezone(UTC), json.loads(row.body)
+    except (ValueError, TypeError) as exc:
+        raise AuditBroken(f"row {row.seq}: changed") from exc
+    return Shown(row.seq, at, row.action, row.actor, row.subject, body)
 
 
 def _digest(seq: int, at: str, actor: str, action: str, subject: str, body: str, previous: str) -> str:
     sha = hashlib.sha256()
-    for value in (str(seq), at, actor, action, subject, body, previous):
-        data = value.encode()
+    for value in (seq, at, actor, action, subject, body, previous):
+        data = str(value).encode()  # a tampered column may hold a value of any type
         sha.update(len(data).to_bytes(8, "big"))
         sha.update(data)
     return sha.hexdigest()

@@ -33,7 +33,8 @@ class Released:
     captures: tuple[Capture, ...]
 
 
-def listed(session: Session, *, state: CaseState | None = CaseState.HELD, limit: int = 500) -> tuple[Case, ...]:
+def listed(session: Session, *, state: CaseState | None = CaseState.HELD,
+           limit: int | None = None) -> tuple[Case, ...]:
     """Cases by age, oldest first; `state=None` for all."""
     query = select(Case).order_by(col(Case.opened), col(Case.id)).limit(limit)
     return tuple(session.scalars(query if state is None else query.where(Case.state == state)))
@@ -44,7 +45,7 @@ def get(session: Session, number: str, *, lock: bool = False) -> Case:
     query = select(Case).where(Case.number == number.strip().upper())
     if lock:
         begin_write(session)
-        query = query.with_for_update().execution_options(populate_existing=True)
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     case = session.scalars(query).one_or_none()
     if case is None:
         raise NotFound("no case with this number")
@@ -99,7 +100,7 @@ def next_number(session: Session) -> str:
     name = f"case:{year}"
 
     def find() -> Counter | None:
-        return session.scalars(select(Counter).where(Counter.name == name).with_for_update()
+        return session.scalars(select(Counter).where(Counter.name == name).with_for_update(key_share=True)
                                .execution_options(populate_existing=True)).one_or_none()
 
     counter, _ = get_or_create(session, find, lambda: Counter(name=name))
@@ -109,6 +110,10 @@ def next_number(session: Session) -> str:
 
 
 def _close(session: Session, number: str, state: CaseState, actor: str, reason: str) -> Case:
+    begin_write(session)
+    # the item before the case, as the ledger does: two transactions that wait in one order cannot deadlock
+    session.scalars(select(Item).where(Item.id == get(session, number).item_id)
+                    .with_for_update(key_share=True).execution_options(populate_existing=True)).one()
     case = get(session, number, lock=True)
     if case.state != CaseState.HELD:
         raise BadState(f"case {case.number} is {case.state}")

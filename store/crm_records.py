@@ -125,7 +125,7 @@ LISTS = ("activities", "contacts", "organisations", "unmatched")
 """What `listed` can list."""
 
 
-def listed(session: Session, kind: str, limit: int = 500) -> list[dict[str, Any]]:
+def listed(session: Session, kind: str, limit: int | None = None) -> list[dict[str, Any]]:
     """Rows for `crm list`, newest activity first, records by name. Raises `NotFound` for another kind."""
     if kind in ("activities", "unmatched"):
         return _activities(session, limit, only_unmatched=kind == "unmatched")
@@ -147,7 +147,7 @@ def listed(session: Session, kind: str, limit: int = 500) -> list[dict[str, Any]
     raise NotFound(f"there are {', '.join(LISTS)}")
 
 
-def _activities(session: Session, limit: int, *, only_unmatched: bool) -> list[dict[str, Any]]:
+def _activities(session: Session, limit: int | None, *, only_unmatched: bool) -> list[dict[str, Any]]:
     trackers = columns(func.count()).where(
         col(ActivityTracker.activity_id) == col(Activity.id)).correlate(Activity).scalar_subquery()
     links = columns(func.count()).where(

@@ -132,7 +132,10 @@ def _require_file(url: URL, *, create: bool) -> None:
         if not create:
             raise DatabaseMissing("no file at store.database")
         # SQLite gives the -wal and -shm files the mode of the database file
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as exc:
+            raise DatabaseRefused(f"the file cannot be made: {type(exc).__name__}") from exc
 
 
 def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
@@ -158,7 +161,10 @@ def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
 
 
 def begin_write(session: OrmSession) -> None:
-    """Take SQLite's write lock now, unless the transaction has it; PostgreSQL locks rows by itself.
+    """Take SQLite's write lock now, unless the transaction has it; PostgreSQL locks row by row.
+
+    There the store locks in one order, capture, item, case, counter, head of the audit, and with
+    `key_share=True` (FOR NO KEY UPDATE), so that foreign keys pointing at a locked row do not wait.
 
     Every function of the store that reads and then writes calls this first, so that it is also safe in
     a transaction somebody else began.
@@ -292,6 +298,11 @@ def translated() -> Iterator[None]:
     except sqlite3.DatabaseError as exc:  # raised while a connection is prepared
         name = getattr(exc, "sqlite_errorname", "")
         raise _by_sqlite_name(name, DatabaseRefused)(name) from exc
+
+
+def undecodable(exc: DatabaseError) -> bool:
+    """Whether a text of the row is not UTF-8: somebody wrote to the file past the program."""
+    return isinstance(exc.orig, sqlite3.OperationalError) and "decode" in str(exc.orig)
 
 
 def _named(exc: DatabaseError) -> StoreError | None:

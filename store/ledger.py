@@ -286,7 +286,7 @@ def get(session: Session, capture_id: str, *, lock: bool = False) -> Capture:
     query = select(Capture).where(Capture.id == capture_id)
     if lock:
         begin_write(session)
-        query = query.with_for_update().execution_options(populate_existing=True)
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     capture = session.scalars(query).one_or_none()
     if capture is None:
         raise NotFound(f"capture {capture_id}")
@@ -366,7 +366,7 @@ def _item(session: Session, item_key: str) -> Item:
 
 def _item_of(session: Session, capture: Capture) -> Item:
     """The item, locked: two captures of one message take their turns."""
-    item = session.scalars(select(Item).where(Item.id == capture.item_id).with_for_update()
+    item = session.scalars(select(Item).where(Item.id == capture.item_id).with_for_update(key_share=True)
                            .execution_options(populate_existing=True)).one_or_none()
     if item is None:
         raise BadState(f"capture {capture.id} has no item yet")
@@ -416,7 +416,8 @@ def _open_case(session: Session, capture: Capture, item: Item, reason: str) -> t
     open_key = f"{item.id}/{capture.content_hash}"
 
     def find() -> Case | None:
-        return session.scalars(select(Case).where(Case.open_key == open_key).with_for_update()).one_or_none()
+        return session.scalars(
+            select(Case).where(Case.open_key == open_key).with_for_update(key_share=True)).one_or_none()
 
     return get_or_create(session, find, lambda: Case(
         number=next_number(session), item_id=item.id, content_hash=capture.content_hash, open_key=open_key,

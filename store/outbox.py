@@ -54,7 +54,7 @@ def take(session: Session, *, limit: int = 20, lease_seconds: float = 120) -> tu
         select(Notice).where(or_(
             and_(col(Notice.state) == NoticeState.PENDING, col(Notice.due) <= moment),
             and_(col(Notice.state) == NoticeState.SENDING, col(Notice.due) <= moment)))
-        .order_by(col(Notice.created), col(Notice.id)).limit(limit).with_for_update(skip_locked=True)
+        .order_by(col(Notice.created), col(Notice.id)).limit(limit).with_for_update(skip_locked=True, key_share=True)
         .execution_options(populate_existing=True)).all()
     for notice in found:
         notice.state, notice.attempts = NoticeState.SENDING, notice.attempts + 1
@@ -98,7 +98,7 @@ def waiting(session: Session) -> int:
 
 def _get(session: Session, notice_id: str) -> Notice:
     begin_write(session)
-    notice = session.scalars(select(Notice).where(Notice.id == notice_id).with_for_update()
+    notice = session.scalars(select(Notice).where(Notice.id == notice_id).with_for_update(key_share=True)
                              .execution_options(populate_existing=True)).one_or_none()
     if notice is None:
         raise NotFound(f"notice {notice_id}")

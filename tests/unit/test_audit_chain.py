@@ -65,6 +65,11 @@ def test_an_empty_chain_verifies(tmp_path: Path) -> None:
                  id="time edited"),
     pytest.param(["UPDATE audit_event SET digest = substr(digest, 2) || substr(digest, 1, 1) WHERE seq = 12"], 12,
                  "changed", id="digest of the last row edited"),
+    pytest.param(["UPDATE audit_event SET body = CAST(x'7bff7d' AS TEXT) WHERE seq = 6"], 6, "changed",
+                 id="body is no text any more"),
+    pytest.param(["UPDATE audit_event SET actor = x'00ff' WHERE seq = 6"], 6, "changed", id="actor is bytes"),
+    pytest.param(["UPDATE audit_event SET body = CAST(x'ff' AS TEXT), actor = 'x' WHERE seq = 12"], 12, "changed",
+                 id="last row is no text any more"),
     pytest.param(["DELETE FROM audit_event WHERE seq = 5"], 5, "missing", id="row deleted"),
     pytest.param(["DELETE FROM audit_event WHERE seq = 1"], 1, "missing", id="first row deleted"),
     pytest.param(["DELETE FROM audit_event WHERE seq = 5",
@@ -138,6 +143,31 @@ def test_the_database_refuses_to_change_or_remove_rows(db: Database, statement: 
     with pytest.raises(DatabaseError, match="audit"), db.session() as session:
         session.execute(text(statement))
     assert verified(db).ok
+
+
+def test_one_flipped_byte_in_the_file_is_found(db: Database) -> None:
+    assert db.path is not None
+    db.scrub()
+    data = bytearray(db.path.read_bytes())
+    position = data.rindex(b'"outcome":"hold"') + 11
+    data[position] ^= 0x80
+    db.close()
+    db.path.write_bytes(data)
+    result = verified(db)
+    assert result.problem == "changed"
+    assert result.row is not None
+
+
+@pytest.mark.parametrize("pages", [1, 3, 12, 13])
+def test_the_chain_is_read_in_pages(db: Database, pages: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "_PAGE", pages)
+    assert verified(db).rows == 12
+
+
+def test_showing_a_broken_row_says_so(db: Database) -> None:
+    tamper(db, "UPDATE audit_event SET body = 'no json' WHERE seq = 12")
+    with pytest.raises(AuditBroken, match="row 12"), db.reading() as session:
+        show(session)
 
 
 def test_without_its_head_the_chain_takes_no_more_rows(db: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,28 @@ def test_the_second_tracker_joins_the_open_case(store: Store) -> None:
         assert [c.mailbox for c in cases.trackers(session, case)] == ["anna", "bert", "anna"]
         assert len(cases.listed(session)) == 1
         assert [row.action for row in audit.show(session, subject=second_id)][2] == "capture:item:joined"
+
+
+def test_many_people_at_the_same_moment_open_one_case(store: Store) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        held = [h for _, _, h in pool.map(lambda n: run(store, f"user{n}", BLOCK), range(8)) if h]
+    assert len({h.number for h in held}) == 1
+    assert sorted(h.joined for h in held) == [False] + [True] * 7
+    with store[0].session() as session:
+        (case,) = cases.listed(session)
+        assert case.trackers == 8
+        assert len(quarantine.blobs(session, case_id=case.id)) == 1
+        assert ledger.counts(session)["items"] == {"held": 1}
+        assert audit.verify(session).ok
+
+
+def test_one_place_registered_at_the_same_moment_is_one_capture(store: Store) -> None:
+    def register(_: int) -> str:
+        with store[0].session() as session:
+            return ledger.register(session, "anna", "s" * 64).id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(register, range(16)))) == 1
 
 
 def test_case_numbers_count_up_within_the_year(store: Store) -> None:
