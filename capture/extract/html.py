@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, unquote_to_bytes
 
-from selectolax.lexbor import LexborHTMLParser
+from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from capture.extract.body import decoded_text, unescape_entities
 from capture.extract.collect import PartSink
 from capture.extract.mailtext import split_mail_text
+from capture.extract.reader import CannotRead
 from pii_scan.text import Label
 
 _UNNESTED: Final = frozenset([
@@ -119,7 +120,10 @@ def _read(text: str, sink: PartSink, *, mail: bool) -> None:
                                      form_fields=True, noscript=True))
         return
     walk = _Walk()
-    root = LexborHTMLParser(text).root
+    try:
+        root = LexborHTMLParser(text).root
+    except SelectolaxError as error:  # it takes any markup: what fails is getting memory
+        raise CannotRead("memory") from error
     if root is None:
         sink.empty()
         return

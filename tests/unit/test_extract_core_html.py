@@ -116,9 +116,12 @@ def test_html_said_to_be_html_without_tags_is_read() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from([
-    "<p>", "</p>", "<table>", "<tr>", "<td>", "</table>", "<div style='display:none'>", "</div>", "words ", "<!--", "-->",
-    "<blockquote>", "</blockquote>", "<script>", "</script>", "&#0;", "&amp", "<a href='x", "'>", "<svg><foreignObject>",
-    "<template>", "<select><option>", "\x00", "\u200b", "<br>", "<pre>\n", "<style>", "]]>", "<![CDATA["]), max_size=40))
+    "<p>", "</p>", "<table>", "<tr>", "<td>", "</table>", "<div style='display:none'>", "</div>", "words ", "<!--",
+    "-->",
+    "<blockquote>", "</blockquote>", "<script>", "</script>", "&#0;", "&amp", "<a href='x", "'>",
+    "<svg><foreignObject>",
+    "<template>", "<select><option>", "\x00", "\u200b", "<br>", "<pre>\n", "<style>", "]]>", "<![CDATA["]),
+    max_size=40))
 def test_any_markup_ends_in_a_result(pieces: list[str]) -> None:
     markup = "".join(pieces)
     extraction = read(MAIL + markup.encode())

@@ -14,7 +14,8 @@ CASES = [
 Hi Ben,
   the room is booked.
 sig:Ada
-""".replace("sig:", "\nThanks,\n"), {"Ada": (Label.SIGNATURE, False), "room": (Label.TEXT, False)}, id="closing formula"),
+""".replace("sig:", "\nThanks,\n"), {"Ada": (Label.SIGNATURE, False), "room": (Label.TEXT, False)},
+                 id="closing formula"),
     pytest.param("The room is booked.\n-- \nAda Ames\nCoordinator\n604-555-0100\n",
                  {"Ada Ames": (Label.SIGNATURE, False), "604-555-0100": (Label.SIGNATURE, False),
                   "room": (Label.TEXT, False)}, id="signature mark"),
@@ -35,7 +36,8 @@ sig:Ada
                  id="answers between quotes"),
     pytest.param("Yes.\n\n-----Original Message-----\nFrom: Ben Bell\nSent: Monday\nTo: Ada Ames\nSubject: room\n\n"
                  "Is it booked?\n",
-                 {"Yes": (Label.TEXT, False), "From: Ben": (Label.ADDRESSES, True), "Subject: room": (Label.SUBJECT, True),
+                 {"Yes": (Label.TEXT, False), "From: Ben": (Label.ADDRESSES, True),
+                 "Subject: room": (Label.SUBJECT, True),
                   "Is it": (Label.TEXT, True)}, id="original message"),
     pytest.param("FYI\n\nFrom: Ben Bell <ben@b.example>\nDate: Monday\nTo: Ada\nSubject: room\n\nIs it booked?\n",
                  {"FYI": (Label.TEXT, False), "To: Ada": (Label.ADDRESSES, True), "Is it": (Label.TEXT, True)},
@@ -45,7 +47,8 @@ sig:Ada
                  id="French headers"),
     pytest.param("---- Forwarded by Ben Bell on 01/06/2025 08:19 AM ----\nAda Ames   01/06/2025 08:15 AM\n"
                  "To:\tBen Bell\ncc:\nSubject:\troom\n\nIs it booked?\n",
-                 {"To:\tBen": (Label.ADDRESSES, True), "Ada Ames": (Label.ADDRESSES, True), "Is it": (Label.TEXT, True)},
+                 {"To:\tBen": (Label.ADDRESSES, True), "Ada Ames": (Label.ADDRESSES, True), "Is it": (Label.TEXT,
+                 True)},
                  id="forwarded without From"),
     pytest.param("The room is booked.\n\nThis e-mail and any attachments are confidential and intended only for the "
                  "person named above. If you received it in error, delete it.\n",
@@ -74,7 +77,8 @@ def test_lines_get_their_label(text: str, expected: dict[str, tuple[Label, bool]
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from([
-    "hello there", "> quoted", ">> twice", "", "-- ", "Thanks,", "Ada Ames", "604-555-0100", "From: Ben Bell", "Sent: Monday",
+    "hello there", "> quoted", ">> twice", "", "-- ", "Thanks,", "Ada Ames", "604-555-0100", "From: Ben Bell",
+    "Sent: Monday",
     "To: Ada", "Subject: room", "-----Original Message-----", "On Mon, 6 Jan 2025, Ben wrote:", "_______________",
     "This message is confidential and intended only for the recipient named in it, and for nobody else at all.",
     "  ", "> From: x", "> To: y", "Sent from my phone"]), max_size=40))
