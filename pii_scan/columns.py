@@ -127,7 +127,7 @@ KINDS: tuple[Kind, ...] = (
           lambda v: ssn(_digits(v)), 0.95, 0.95, strong=True,
           alone=lambda v: bool(re.fullmatch(r"\d{3}-\d{2}-\d{4}", v)) and ssn(_digits(v))),
     _kind("nhs", _C.GOVERNMENT_ID, r"nhs(?: n\w*)?", lambda v: nhs(_digits(v)), 0.97, 0.97, strong=True),
-    _kind("nino", _C.GOVERNMENT_ID, r"nino|ni n\w*|national insurance(?: n\w*)?",
+    _kind("nino", _C.GOVERNMENT_ID, r"nino|ni (?:no|num\w*)|national insurance(?: n\w*)?",
           _matches(r"[a-z]{2} ?(?:\d\d ?){3}[a-d]"), 0.95, 0.95, strong=True),
     _kind("licence", _C.GOVERNMENT_ID, r"(?:driver s|drivers?|driving) (?:licen[cs]e|lic)(?: n\w*)?|dl(?: n\w*)?|bcdl|"
           r"permis de conduire", _digit_count(6, 9), 0.95, 0.7),
@@ -135,11 +135,11 @@ KINDS: tuple[Kind, ...] = (
           _matches(r"[a-z]{0,2}\s?\d{6,9}[a-z]{0,2}"), 0.95, 0.7),
     _kind("payment_card", _C.FINANCIAL_ACCOUNT, r"(?:credit )?card (?:no|number)|visa|mastercard|cc (?:no|number)",
           lambda v: card(_digits(v)), 0.97, 0.97, strong=True, alone=lambda v: card(_digits(v))),
-    _kind("student_number", _C.EDUCATION_RECORD, r"(?:student|learner|recruit|stud|etudiant) (?:id|no|n\w{0,5}|number)|"
+    _kind("student_number", _C.EDUCATION_RECORD, r"(?:student|learner|recruit|stud|etudiant) (?:id|no|nr|num\w*)|"
           r"student no|sid|matricule|numero d etudiant|banner id", _matches(r"[a-z]?\d{5,10}"), 0.95, 0.6),
     _kind("date_of_birth", _C.DATE_OF_BIRTH, r"dob|d o b|date of birth|birth ?dates?|birthdays?|bdate|born|ddn|"
           r"date de naissance|naissance|nee? le", _birth, 0.95, 0.6, alone=_birth_alone, with_id=True),
-    _kind("home_phone", _C.HOME_CONTACT, r"home (?:tel\w*|ph\w*|no|number|contact)|home|residence|res (?:tel\w*|ph\w*)|"
+    _kind("home_phone", _C.HOME_CONTACT, r"home (?:tel\w*|ph\w*|no|number|contact)|home(?! \w)|residence|res (?:tel\w*|ph\w*)|"
           r"(?:personal|private) (?:cell|phone|mobile|tel\w*|no|number)|domicile|tel domicile",
           _any_phone, 0.9, 0.6, with_id=True),
     _kind("private_mail", _C.HOME_CONTACT,

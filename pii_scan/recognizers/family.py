@@ -27,7 +27,8 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
-        "baby twins gave giving died passed dying death funeral killed divorce divorced divorcing separated separation custody married "
+        "baby twins gave giving died passed dying death funeral killed divorce divorced divorcing separated "
+        "separation custody married "
         "engaged fiance fiancee miscarriage birth born wedding honeymoon "
                         "obituary condolences boyfriend girlfriend ashes adopted adopting palliative hospice twins "
                         "newborn affair visitation alimony "

@@ -73,7 +73,7 @@ ADVERSARIAL = {
 def test_no_pattern_blows_up(recognizer, case):
     """Twice the text may take about twice the time; four times would be quadratic."""
     text = ADVERSARIAL[case]
-    half, whole = IndexedText(text[:len(text) // 2], None), IndexedText(text, None)
+    half, whole = IndexedText(text[: len(text) // 2], None), IndexedText(text, None)
 
     def seconds(doc: IndexedText) -> float:
         best = 9.0
@@ -89,16 +89,19 @@ def test_no_pattern_blows_up(recognizer, case):
     assert large < 3.2 * small + 0.05
 
 
-@pytest.mark.parametrize(("phrase", "text", "there"), [
-    ("social insurance number", "Social  Insurance Number", True),
-    ("social insurance number", "social\n> insurance number", True),
-    ("social insurance number", "social insurance numbering", False),
-    ("sin", "S.I.N. 130", True),
-    ("sin", "basin", False),
-    ("sin", "since", False),
-    ("dl", "handle", False),
-    ("numero d'assurance sociale", "Numéro d’assurance sociale", True),
-])
+@pytest.mark.parametrize(
+    ("phrase", "text", "there"),
+    [
+        ("social insurance number", "Social  Insurance Number", True),
+        ("social insurance number", "social\n> insurance number", True),
+        ("social insurance number", "social insurance numbering", False),
+        ("sin", "S.I.N. 130", True),
+        ("sin", "basin", False),
+        ("sin", "since", False),
+        ("dl", "handle", False),
+        ("numero d'assurance sociale", "Numéro d’assurance sociale", True),
+    ],
+)
 def test_phrases_match_whole_words_over_breaks(phrase, text, there):
     assert bool(list(Phrases(phrase).find(IndexedText(text)))) is there
 
