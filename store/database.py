@@ -34,6 +34,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from store.errors import (
+    DatabaseConflict,
     DatabaseCorrupt,
     DatabaseLocked,
     DatabaseMissing,
@@ -282,14 +283,17 @@ _POSTGRES_CLASSES: dict[str, type[StoreError]] = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn errors of the database and its driver into ours. Broken constraints and errors of the audit
-    triggers stay what they are: they are faults of the program, not of the database."""
+    """Turn errors of the database and its driver into ours. Errors of the audit triggers stay what they
+    are: they are faults of the program, not of the database. The driver's text about a broken constraint is
+    dropped, because PostgreSQL quotes the value in it."""
     try:
         yield
     except PoolTimeout as exc:
         raise DatabaseLocked("no free connection") from exc
-    except IntegrityError:
-        raise
+    except IntegrityError as exc:
+        if "audit" in str(exc.orig):  # SQLite's RAISE(ABORT) comes as a broken constraint
+            raise
+        raise DatabaseConflict(_constraint(exc)) from None
     except DatabaseError as exc:
         ours = _named(exc)
         if ours is None:
@@ -298,6 +302,12 @@ def translated() -> Iterator[None]:
     except sqlite3.DatabaseError as exc:  # raised while a connection is prepared
         name = getattr(exc, "sqlite_errorname", "")
         raise _by_sqlite_name(name, DatabaseRefused)(name) from exc
+
+
+def _constraint(exc: IntegrityError) -> str:
+    """Which constraint was broken: its name (PostgreSQL) or its kind (SQLite)."""
+    named = getattr(getattr(exc.orig, "diag", None), "constraint_name", None)
+    return str(named or getattr(exc.orig, "sqlite_errorname", "constraint"))
 
 
 def undecodable(exc: DatabaseError) -> bool:

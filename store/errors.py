@@ -7,6 +7,7 @@
         |-- DatabaseOutdated    the schema is older or newer than this program
         |-- DatabaseCorrupt     the file is damaged or is not a database
         |-- DatabaseRefused     the database refuses the work (full disk, read-only, no connection)
+        |-- DatabaseConflict    a rule of the database (unique, foreign key) was broken
         |-- KeyMissing          there is no master key
         |-- KeyUnsafe           other people may read the key file
         |-- KeyWrong            the master key is damaged or belongs to another database
@@ -64,6 +65,13 @@ class DatabaseRefused(StoreError):
 
     code = "database-refused"
     hint = "Check that the disk is not full, the folder is writable and the database server runs."
+
+
+class DatabaseConflict(StoreError):
+    """Two changes contradict each other, so the later one was not made."""
+
+    code = "database-conflict"
+    hint = "Try again; if it comes back, report it with the facts in brackets."
 
 
 class KeyMissing(StoreError):
