@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from capture.extract import numfmt
+from capture.extract.codepages import codec_of
 from capture.extract.macros import strings_in
 from capture.extract.reader import CannotRead
 from capture.extract.sheetxml import margin_text
@@ -128,8 +129,7 @@ class _Scan:
         elif kind == _DATE_1904:
             self.book.from_1904 = data[:1] == b"\x01"
         elif kind == _CODEPAGE:
-            page = struct.unpack_from("<H", data)[0]
-            self._codepage = {1200: "utf-16-le", 0x8000: "mac_roman", 0x8001: "cp1252"}.get(page, f"cp{page}")
+            self._codepage = codec_of(struct.unpack_from("<H", data)[0])
         elif kind == _SUPBOOK and len(data) > 4:
             self.book.links += strings_in(data[2:])
         elif kind == _DRAWING_GROUP:
@@ -155,13 +155,13 @@ class _Scan:
             self._extend(sheet, *struct.unpack_from("<HH", data))
         elif kind in (_NUMBER, _RK, _FORMULA):
             row, column, style = struct.unpack_from("<HHH", data)
-            value = _rk(data, 6) if kind == _RK else struct.unpack_from("<d", data, 6)[0]
+            value = numfmt.unpack_rk(data, 6) if kind == _RK else struct.unpack_from("<d", data, 6)[0]
             self._cell(sheet, row, column, style, value)
         elif kind == _MULRK:
             row, first = struct.unpack_from("<HH", data)
             for index in range((len(data) - 6) // 6):
                 self._cell(sheet, row, first + index, struct.unpack_from("<H", data, 4 + 6 * index)[0],
-                           _rk(data, 6 + 6 * index))
+                           numfmt.unpack_rk(data, 6 + 6 * index))
 
     def _note(self, sheet: BiffSheet, data: bytes) -> None:
         if self._new:
@@ -169,7 +169,7 @@ class _Scan:
             if author:
                 sheet.notes.append(author)
         else:
-            sheet.notes.append(data[6:].decode(self._codec(), "replace"))
+            sheet.notes.append(data[6:].decode(self._codepage, "replace"))
 
     def _continued(self, data: bytes) -> None:
         if self._previous == _TXO and self._txo > 0 and data:
@@ -197,14 +197,7 @@ class _Scan:
     def _text_at(self, data: bytes, at: int, width: int) -> str:
         if self._new:
             return _string(data, at, width, wide_flag=True)
-        return _string(data, at, width, wide_flag=False, codec=self._codec())
-
-    def _codec(self) -> str:
-        try:
-            "".encode(self._codepage)
-        except LookupError:
-            return "cp1252"
-        return self._codepage
+        return _string(data, at, width, wide_flag=False, codec=self._codepage)
 
 
 def _string(data: bytes, at: int, width: int, *, wide_flag: bool, codec: str = "cp1252") -> str:
@@ -220,13 +213,3 @@ def _string(data: bytes, at: int, width: int, *, wide_flag: bool, codec: str = "
     wide, rich, phonetic = data[at] & 1, data[at] & 8, data[at] & 4
     at += 1 + (2 if rich else 0) + (4 if phonetic else 0)
     return data[at:at + (length * 2 if wide else length)].decode("utf-16-le" if wide else "latin-1", "replace")
-
-
-def _rk(data: bytes, at: int) -> float:
-    """A number in RK form: 30 bits of a double or of an integer, perhaps times 100."""
-    packed = struct.unpack_from("<I", data, at)[0]
-    if packed & 2:
-        value = float(struct.unpack("<i", struct.pack("<I", packed))[0] >> 2)
-    else:
-        value = struct.unpack("<d", struct.pack("<II", 0, packed & 0xFFFFFFFC))[0]
-    return value / 100 if packed & 1 else value

@@ -54,7 +54,7 @@ class Compound:
         self._room -= len(content)
         if self._room < 0:
             raise CannotRead("ratio")
-        self._sink.spend(len(content))
+        self._sink.spend(len(content), len(content))  # a compound file packs nothing
         return content
 
     def below(self, storage: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -14,11 +14,11 @@ from typing import Any
 import compressed_rtf
 
 from capture.extract import headers
+from capture.extract.codepages import codec_of
 from capture.extract.collect import PartSink
 from capture.extract.html import read_mail_html
 from capture.extract.mailtext import split_mail_text
 from capture.extract.reader import CannotRead
-from capture.extract.rtfwords import codec_of
 from capture.extract.textual import decode, is_printable
 from pii_scan.text import Label
 

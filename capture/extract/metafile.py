@@ -33,6 +33,11 @@ def read_metafile(data: bytes, sink: Sink) -> None:
         sink.empty()
 
 
+def with_header(data: bytes) -> bytes:
+    """A bare WMF with the header that files of their own carry, by which it is known."""
+    return _PLACEABLE + bytes(18) + data
+
+
 def give_drawing(data: bytes, sink: Sink, where: str, *, preview: bool = False) -> bool:
     """Hand over the text of a drawing and the pictures in it; returns whether there was any text.
 

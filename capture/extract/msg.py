@@ -19,6 +19,7 @@ from capture.extract.mapi import (
     give_message,
 )
 from capture.extract.reader import CannotRead
+from capture.extract.textual import decode
 
 _PROPERTIES = "__properties_version1.0"
 _VALUE = re.compile(r"^__substg1\.0_([0-9A-F]{4})([0-9A-F]{4})(?:-([0-9A-F]{8}))?$", re.IGNORECASE)
@@ -118,6 +119,15 @@ class _Reader:
                     values[key] = when
         return values
 
+    def _text(self, content: bytes, *, wide: bool) -> str:
+        """A string; what does not fit the message's code page is in another one, and guessed."""
+        if wide:
+            return content.decode("utf-16-le", "replace")
+        try:
+            return content.decode(self._codec)
+        except UnicodeDecodeError:
+            return decode(content).text
+
     def _values(self, folder: str, values: dict[int, Value]) -> dict[int, Value]:
         for name, path in sorted(self._folders.get(folder, {}).items()):
             found = _VALUE.match(name)
@@ -137,7 +147,7 @@ class _Reader:
             if kind & ~_MANY == _BINARY:
                 values[key] = content
                 continue
-            text = content.decode("utf-16-le" if kind & ~_MANY == _TEXT_16 else self._codec, "replace").rstrip("\0")
+            text = self._text(content, wide=kind & ~_MANY == _TEXT_16).rstrip("\0")
             previous = values.get(key)
             if many:
                 values[key] = [*(previous if isinstance(previous, list) else ()), text]

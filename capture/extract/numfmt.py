@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
@@ -287,3 +288,13 @@ def _fill(tokens: list[tuple[str, ...]], digits: str, pattern: str) -> str:
         elif not bracket:
             out.append(quoted or escaped or other)
     return "".join(out)
+
+
+def unpack_rk(data: bytes, at: int) -> float:
+    """A number in RK form: 30 bits of a double or of an integer, perhaps times 100."""
+    packed = struct.unpack_from("<I", data, at)[0]
+    if packed & 2:
+        value = float(struct.unpack("<i", struct.pack("<I", packed))[0] >> 2)
+    else:
+        value = struct.unpack("<d", struct.pack("<II", 0, packed & 0xFFFFFFFC))[0]
+    return value / 100 if packed & 1 else value

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from capture.extract import macros
+from capture.extract import macros, metafile, oleobjects
 from capture.extract.officeflow import Properties, Relationships, TextFlow
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.xmlparts import BUDGET_CODES, Package, Walker, walk
@@ -21,6 +21,7 @@ _NO_CONTENT = re.compile(
     r"|\[trash\]/.*|[^/]*\.psmdcp|_xmlsignatures/.*)$", re.IGNORECASE)
 _XML = (".xml", ".vml", ".rels")
 _REPEATS = re.compile(r"(slideMasters|slideLayouts|notesMasters|handoutMasters|diagrams)/")
+_BARE_WMF = (b"\x01\0\x09\0\0\x03", b"\x02\0\x09\0\0\x03", b"\x01\0\x09\0\0\x01")
 _UNCLOSED_BREAK = re.compile(rb"<br\s*>")
 """Office itself writes HTML's unclosed <br> into the drawings of old comments."""
 
@@ -142,8 +143,22 @@ def embed_members(package: Package, sink: Sink, names: Iterable[str]) -> None:
                 macros.read_macros(data, sink)
             elif leaf.casefold().startswith("activex"):
                 macros.read_control(data, sink)
+            elif leaf.casefold().startswith("customproperty"):
+                _stored_text(data, sink)
+            elif oleobjects.is_compound(data):
+                oleobjects.embed_compound(data, sink, f"embedded {count}")
             else:
+                if data.startswith(_BARE_WMF):
+                    data = metafile.with_header(data)
                 sink.embed(data, what=f"embedded {count}", name=leaf)
+
+
+def _stored_text(data: bytes, sink: Sink) -> None:
+    """A property of a sheet that a program stored beside it: 16-bit text, or a record with some text in it."""
+    text = data.decode("utf-16-le", "replace").strip("\0")
+    if not text.isprintable():
+        text = "\n".join(macros.words_in(data))
+    sink.text(text, Label.PROPERTY, "custom property")
 
 
 class _ByRoot(Walker):

@@ -106,8 +106,8 @@ def _metafile(content: bytes, skip: int, sink: Sink) -> bytes:
     return out
 
 
-def inflate(data: bytes, sink: Sink) -> tuple[bytes, bool]:
-    """Decompress as far as it goes: (content, whether it is whole)."""
+def inflate(data: bytes, size: int, sink: Sink) -> tuple[bytes, bool]:
+    """Decompress as far as it goes: (content, whether it is whole, that is `size` bytes or to its end)."""
     stream = zlib.decompressobj()
     out = bytearray()
     rest = data
@@ -121,5 +121,5 @@ def inflate(data: bytes, sink: Sink) -> tuple[bytes, bool]:
             if not piece and not rest:
                 break
     except zlib.error:
-        return bytes(out), False
-    return bytes(out), stream.eof
+        return bytes(out), len(out) == size
+    return bytes(out), stream.eof or len(out) == size

@@ -10,7 +10,8 @@ import olefile
 
 from capture.extract import macros
 from capture.extract.cfb import MAGIC, Compound
-from capture.extract.metafile import give_drawing
+from capture.extract.codepages import codec_of
+from capture.extract.metafile import give_drawing, with_header
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.xmlparts import BUDGET_CODES
 from pii_scan.text import Label
@@ -137,7 +138,7 @@ def _presentation(name: str, content: bytes) -> bytes | None:
     if name == "\x03eprint":
         return content
     if name == "\x03meta":
-        return b"\xd7\xcd\xc6\x9a" + bytes(18) + content[8:]
+        return with_header(content[8:])
     if not name.startswith("\x02olepres"):
         return None
     if len(content) < 12 or content[:4] != b"\xff\xff\xff\xff":
@@ -145,7 +146,7 @@ def _presentation(name: str, content: bytes) -> bytes | None:
     kind, device = struct.unpack_from("<II", content, 4)
     data = content[8 + device + 28:]
     if kind == 3 and data[:4] in (b"\x01\0\x09\0", b"\x02\0\x09\0"):
-        return b"\xd7\xcd\xc6\x9a" + bytes(18) + data
+        return with_header(data)
     return data if kind == 14 else b""
 
 
@@ -241,7 +242,7 @@ def _section_texts(stream: bytes, start: int) -> list[str]:
     for key, offset in places:
         if key == 1:
             page = struct.unpack_from("<H", stream, start + offset + 4)[0]
-            codepage = _codec(page)
+            codepage = codec_of(page)
     found = []
     for key, offset in places:
         if key in (0, 1):
@@ -262,15 +263,6 @@ def _property_string(stream: bytes, at: int, kind: int, codepage: str) -> str:
         return raw.decode("utf-16-le", "replace").split("\0")[0]
     text = stream[at + 4:at + 4 + size].decode(codepage, "replace")
     return text.split("\0")[0]
-
-
-def _codec(page: int) -> str:
-    name = {1200: "utf-16-le", 65001: "utf-8", 10000: "mac_roman"}.get(page, f"cp{page}")
-    try:
-        b"".decode(name)
-    except LookupError:
-        return "cp1252"
-    return name
 
 
 def is_compound(data: bytes) -> bool:

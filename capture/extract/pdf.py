@@ -253,7 +253,7 @@ def _embed(attachment: pdfium.PdfAttachment, what: str, sink: Sink) -> None:
     except pdfium.PdfiumError:
         sink.partial("corrupt")
         return
-    sink.spend(len(content))
+    sink.spend(len(content), len(content))
     sink.embed(content, what=what, name=_attachment_name(attachment))
 
 

@@ -80,11 +80,12 @@ def _scan(data: bytes, deck: Deck, sink: Sink, stack: list[_Open], counts: dict[
                     where = f"{here.where}, {where}"
             stack.append(_Open(min(at + length, here.end), kind, label, where))
             continue
-        content = data[at:at + length]
+        end = min(at + length, here.end)  # damage inside a container ends with it
+        content = data[at:end]
         _record(kind, flags >> 4, content, deck, sink, here)
         if kind in _BLOBS and len(content) > 8:
             _scan(content, deck, sink, [_Open(len(content), here.kind, here.label, here.where)], counts)
-        at += length
+        at = end
 
 
 def _record(kind: int, instance: int, content: bytes, deck: Deck, sink: Sink, here: _Open) -> None:
@@ -96,7 +97,8 @@ def _record(kind: int, instance: int, content: bytes, deck: Deck, sink: Sink, he
     elif kind in (0xF00B, 0xF121, 0xF122):
         texts = officeart.option_texts(instance, content)
     elif kind == _OBJECT:
-        stored, whole = officeart.inflate(content[4:], sink) if instance == 1 else (content, True)
+        stored, whole = officeart.inflate(
+            content[4:], int.from_bytes(content[:4], "little"), sink) if instance == 1 else (content, True)
         if whole:
             deck.objects.append(stored)
         else:

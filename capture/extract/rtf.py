@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from capture.extract import rtfwords as words
 from capture.extract.carve import embed_pictures
+from capture.extract.codepages import codec_of
 from capture.extract.oleobjects import give_native
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.rtfflow import Flow
@@ -262,7 +263,7 @@ class _Reader:
             if self._in_font_table() and number != 1:
                 self.fonts[self.font_entry] = words.CHARSETS.get(number or 0, self.document_codec)
         elif word == "cpg" and self._in_font_table():
-            self.fonts[self.font_entry] = words.codec_of(number or 1252)
+            self.fonts[self.font_entry] = codec_of(number or 1252)
         elif word == "plain":
             self._decode()
             group.hidden = False
@@ -274,7 +275,7 @@ class _Reader:
             group.uc = min(max(number if number is not None else 1, 0), 16)
         elif word in ("ansicpg", "ansi", "mac", "pc", "pca"):
             named = {"mac": "mac_roman", "pc": "cp437", "pca": "cp850", "ansi": "cp1252"}
-            codec = words.codec_of(number or 1252) if word == "ansicpg" else named[word]
+            codec = codec_of(number or 1252) if word == "ansicpg" else named[word]
             self.document_codec = codec
             for each in self.groups:
                 each.codec = codec
@@ -304,7 +305,7 @@ class _Reader:
         if len(digits) < 16:
             return
         content = bytes.fromhex(digits[:len(digits) & ~1].decode())
-        self.sink.spend(len(content))
+        self.sink.spend(len(content), len(content))
         if destination == "pict":
             self.objects += embed_pictures(content, self.sink, "picture", self.objects + 1)
         elif destination == "objdata":

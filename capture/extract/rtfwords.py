@@ -52,13 +52,3 @@ CHARSETS = {
 }
 """Font character set -> codec; 1 (default) is left to the document."""
 
-
-def codec_of(page: int) -> str:
-    """The codec of a code page number; cp1252 when Python has none."""
-    name = {0: "cp1252", 708: "iso8859_6", 10000: "mac_roman", 10001: "shift_jis", 10007: "mac_cyrillic",
-            10029: "mac_latin2", 10006: "mac_greek", 10081: "mac_turkish", 65001: "utf-8"}.get(page, f"cp{page}")
-    try:
-        b"".decode(name)
-    except LookupError:
-        return "cp1252"
-    return name

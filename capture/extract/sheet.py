@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from capture.extract import sheetbin
+from capture.extract import sheetbiff12, sheetbin
 from capture.extract.office import RelationMap, embed_members, place_of, read_part, tolerate
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.sheetgrid import CellBudget, Grid
@@ -27,7 +27,7 @@ def read_sheet(data: bytes, sink: Sink) -> None:
         return
     package = Package(data, sink)
     if "xl/workbook.bin" in package:
-        sheetbin.read_xlsb(data, package, sink)
+        sheetbiff12.read_xlsb(package, sink)
         return
     _Xlsx(package, sink).read()
 

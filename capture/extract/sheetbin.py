@@ -1,4 +1,4 @@
-"""Binary workbooks: xls and xlsb. Cells come from calamine, the rest from the records themselves.
+"""Workbooks of the .xls kind. Cells come from calamine, the rest from the records themselves.
 
 calamine allocates the whole rectangle between the first and the last cell, and aborts the process when that
 fails; so the true extent is taken from the records first.
@@ -7,7 +7,6 @@ fails; so the true extent is taken from the records first.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 
@@ -16,17 +15,9 @@ import xlrd
 
 from capture.extract import biff, numfmt, officeart, oleobjects
 from capture.extract.cfb import MAGIC, Compound
-from capture.extract.macros import strings_in
-from capture.extract.office import RelationMap, embed_members, place_of, read_part
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.sheetgrid import CellBudget, Grid
-from capture.extract.xmlparts import Package
 from pii_scan.text import Label
-
-_CELL_RECORDS = range(1, 12)
-_ROW_RECORD = 0
-_SKIPPED_PARTS = re.compile(r"(sharedStrings|styles|calcChain|workbook)\.bin$|/worksheets/[^/]*\.bin$|printerSettings")
-_FORMAT_WORDS = re.compile(r"^[A-Za-z0-9_ ]{0,3}$")
 
 
 def read_xls(data: bytes, sink: Sink) -> None:
@@ -41,37 +32,14 @@ def read_xls(data: bytes, sink: Sink) -> None:
             raise CannotRead("corrupt")
         book = biff.scan(compound.read(name))
     if any(sheet.rows * sheet.columns > sink.limits.sheet_cells for sheet in book.sheets):
-        raise CannotRead("too_large")
-    _cells(data, sink, book)
+        _sparse_cells(data, sink)
+    else:
+        _cells(data, sink, book)
     _beside(book, sink)
     if compound is not None:
         _pivots(compound, sink)
         oleobjects.give_properties(compound, sink)
         officeart.give_drawings(book.drawings, sink, oleobjects.embed_objects(compound, sink))
-
-
-def read_xlsb(data: bytes, package: Package, sink: Sink) -> None:
-    """Read an .xlsb workbook. Raises `CannotRead`: `corrupt`, `too_large`."""
-    for name in package.names:
-        if re.search(r"/worksheets/[^/]*\.bin$", name):
-            rows, columns = _extent(package.read(name))
-            if rows * columns > sink.limits.sheet_cells:
-                raise CannotRead("too_large")
-    _cells(data, sink, biff.BiffBook())
-    seen: set[str] = set()
-    relations = RelationMap(package, sink)
-    for name in package.names:
-        if name.endswith(".bin"):
-            if name.startswith("xl/") and not _SKIPPED_PARTS.search(name) and "vbaProject" not in name:
-                _binary_part(package.read(name), name, sink)
-        else:
-            read_part(package, name, sink, place_of(name), seen)
-    for name in package.names:
-        if re.search(r"/worksheets/[^/]*\.bin$", name):
-            _margins(package.read(name), sink)
-    relations.give_links(sink)
-    embed_members(package, sink, [name for name in package.names if not re.search(
-        r"\.bin$", name) or "vbaProject" in name or "embeddings/" in name])
 
 
 def _cells(data: bytes, sink: Sink, book: biff.BiffBook) -> None:
@@ -81,7 +49,13 @@ def _cells(data: bytes, sink: Sink, book: biff.BiffBook) -> None:
     except calamine.PasswordError as error:
         raise CannotRead("encrypted") from error
     except (calamine.CalamineError, OSError, ValueError):
-        _old_cells(data, sink)
+        workbook = None
+    except BaseException as error:  # a panic of the Rust code is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        workbook = None
+    if workbook is None:
+        _sparse_cells(data, sink)
         return
     budget = CellBudget(sink.limits.sheet_cells)
     for number, meta in enumerate(workbook.sheets_metadata):
@@ -130,18 +104,25 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def _old_cells(data: bytes, sink: Sink) -> None:
+def _sparse_cells(data: bytes, sink: Sink) -> None:
+    """Every sheet through xlrd, which keeps rows as short as they are. Slower, so only where it must be."""
     try:
-        workbook = xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), on_demand=True)
+        workbook = xlrd.open_workbook(file_contents=data, logfile=io.StringIO(), ragged_rows=True)
     except xlrd.XLRDError as error:
         raise CannotRead("encrypted" if "ncrypt" in str(error) else "corrupt") from error
+    except Exception as error:
+        raise CannotRead("memory" if isinstance(error, MemoryError) else "corrupt") from error
     budget = CellBudget(sink.limits.sheet_cells)
     for number in range(workbook.nsheets):
         sheet = workbook.sheet_by_index(number)
-        grid = Grid(sink, f"sheet {number + 1}", Label.HIDDEN if sheet.visibility else Label.TEXT, budget)
-        for row in range(sheet.nrows):
-            grid.row(row + 1, dict(_xlrd_row(sheet, row, workbook.datemode)))
-        grid.finish()
+        where = f"sheet {number + 1}"
+        sink.text(sheet.name or where, Label.PROPERTY, f"{where} name")
+        grid = Grid(sink, where, Label.HIDDEN if sheet.visibility else Label.TEXT, budget)
+        try:
+            for row in range(sheet.nrows):
+                grid.row(row + 1, dict(_xlrd_row(sheet, row, workbook.datemode)))
+        finally:
+            grid.finish()
 
 
 def _xlrd_row(sheet: xlrd.sheet.Sheet, row: int, datemode: int) -> Iterator[tuple[int, str]]:
@@ -174,64 +155,3 @@ def _pivots(compound: Compound, sink: Sink) -> None:
     """Pivot caches keep copies of their source rows."""
     for number, path in enumerate((path for path in compound.streams if path[0] == "_SX_DB_CUR"), 1):
         _give(biff.pivot_strings(compound.read(*path)), Label.HIDDEN, f"pivot data {number}", sink)
-
-
-def _records12(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, content) of the records of an xlsb part (MS-XLSB 2.1.4)."""
-    at, size = 0, len(stream)
-    while at < size:
-        kind = stream[at]
-        at += 1
-        if kind & 0x80 and at < size:
-            kind = (kind & 0x7F) | (stream[at] & 0x7F) << 7
-            at += 1
-        length = 0
-        for shift in range(0, 28, 7):
-            if at >= size:
-                return
-            byte = stream[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                break
-        yield kind, stream[at:at + length]
-        at += length
-
-
-def _extent(stream: bytes) -> tuple[int, int]:
-    rows = columns = 0
-    for kind, data in _records12(stream):
-        if kind == _ROW_RECORD:
-            rows = max(rows, int.from_bytes(data[:4], "little") + 1)
-        elif kind in _CELL_RECORDS:
-            columns = max(columns, int.from_bytes(data[:4], "little") + 1)
-    return rows, columns
-
-
-def _margins(stream: bytes, sink: Sink) -> None:
-    """Page headers and footers (record 479) of a sheet part."""
-    for kind, data in _records12(stream):
-        if kind == 479:
-            _give(strings_in(data), Label.MARGIN, "page margins", sink)
-
-
-def _binary_part(stream: bytes, name: str, sink: Sink) -> None:
-    """Comments, tables, pivot data, external links: the strings in their records."""
-    label = Label.NOTE if "comment" in name.casefold() else Label.HIDDEN
-    found = [text for _, data in _records12(stream) for text in _wide_strings(data)]
-    _give(found, label, place_of(name) or "binary part", sink)
-
-
-def _wide_strings(data: bytes) -> list[str]:
-    """Counted 16-bit strings of 2 or more characters anywhere in a record."""
-    found, at = [], 0
-    while at + 8 <= len(data):
-        length = int.from_bytes(data[at:at + 4], "little")
-        if 2 <= length <= (len(data) - at - 4) // 2:
-            text = data[at + 4:at + 4 + 2 * length].decode("utf-16-le", "replace")
-            if text.isprintable() or "\n" in text:
-                found.append(text)
-                at += 4 + 2 * length
-                continue
-        at += 1
-    return found

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from capture.extract import oleobjects
+from capture.extract.codepages import codec_of
 from capture.extract.collect import PartSink
 from capture.extract.mapi import (
     BODY,
@@ -26,7 +27,6 @@ from capture.extract.mapi import (
     give_message,
 )
 from capture.extract.reader import CannotRead
-from capture.extract.rtfwords import codec_of
 
 _SIGNATURE = 0x223E9F78
 _FROM, _SUBJECT, _BODY, _CLASS = 0x8000, 0x8004, 0x800C, 0x8008

@@ -113,7 +113,7 @@ def _characters(document: bytes, pieces: list[tuple[int, int, bool]], row_ends: 
             offset, narrow = (offset * 2 if narrow and offset * 2 < len(document) and len(pieces) > 1 else offset), True
         width = 1 if narrow else 2
         raw = document[offset:offset + count * width]
-        sink.spend(len(raw))
+        sink.spend(len(raw), min(len(raw), len(document)))
         if narrow:
             text = raw.decode(codec or "cp1252", "replace") if not codec.startswith("cp9") else _double_byte(raw, codec)
         else:
