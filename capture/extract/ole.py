@@ -12,6 +12,7 @@ from capture.extract.reader import CannotRead, Sink
 from pii_scan.text import Label
 
 _ENCRYPTED_TOKEN = 0xF3D1C4DF
+_DOCUMENT_RECORD = struct.pack("<H", 1000)
 
 
 def read_ole(data: bytes, sink: Sink) -> None:
@@ -23,10 +24,10 @@ def read_ole(data: bytes, sink: Sink) -> None:
     oleobjects.check_protection(compound)
     if ("WordDocument",) in compound:
         _word(data, compound, sink)
+    elif ("PP97_DUALSTORAGE", "PowerPoint Document") in compound:  # beside a version 95 of the same
+        _powerpoint(data, compound, sink, "PP97_DUALSTORAGE")
     elif ("PowerPoint Document",) in compound:
         _powerpoint(data, compound, sink)
-    elif ("PP97_DUALSTORAGE", "PowerPoint Document") in compound:
-        _powerpoint(data, compound, sink, "PP97_DUALSTORAGE")
     else:
         raise CannotRead("unknown_type")
     oleobjects.give_properties(compound, sink)
@@ -61,8 +62,10 @@ def _powerpoint(data: bytes, compound: Compound, sink: Sink, *folder: str) -> No
         raise CannotRead("encrypted")
     document = compound.read(*folder, "PowerPoint Document")
     deck = powerpoint.read_deck(document, sink)
-    if not deck.texts:
+    if not deck.texts and document[2:4] != _DOCUMENT_RECORD:
         _second_reader(data, "ppt", sink)
+    elif not deck.texts:
+        sink.empty()
     for number, content in enumerate(deck.objects, 1):
         oleobjects.embed_compound(content, sink, f"object {number}")
     drawings = 0

@@ -138,12 +138,14 @@ def _cell(kind: int, data: bytes, style: int, strings: list[str], codes: list[st
     if kind == _RICH:
         return _wide(data, 9)[0]
     if kind == _SHARED:
-        return strings[struct.unpack_from("<I", data, 8)[0]]
+        index: int = struct.unpack_from("<I", data, 8)[0]
+        return strings[index]
     if kind in (_BOOL, _F_BOOL):
         return "TRUE" if data[8] else "FALSE"
     if kind in (_RK, _REAL, _F_NUMBER):
         value: float = numfmt.unpack_rk(data, 8) if kind == _RK else struct.unpack_from("<d", data, 8)[0]
-        text, shown = numfmt.cell_text(value, codes[style] if style < len(codes) else "", from_1904=from_1904)
+        code = codes[style] if style < len(codes) else ""
+        text, shown = numfmt.cell_text(value, code, from_1904=from_1904)
         grid.shown(shown)
         return text
     return ""
