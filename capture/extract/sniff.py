@@ -55,7 +55,7 @@ _MAIL_HEADERS = frozenset([
     "resent-from", "x-originating-ip", "dkim-signature", "content-transfer-encoding"])
 _MIME_HEADERS = frozenset(["mime-version", "content-type", "content-transfer-encoding"])
 _HEADER_LINE = re.compile(r"([!-9;-~]{1,76}):")
-_MBOX = re.compile(r"From [^\n]{1,200}\d\d:\d\d[^\n]{0,60}\n[!-9;-~]{1,76}:")
+_MBOX = re.compile(rb"(?:\A|\n\r?\n)From [^\r\n]{1,200}\d\d:\d\d[^\r\n]{0,60}\r?\n[!-9;-~]{1,76}:")
 _HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*"
     r"<(?:!doctype\s+html|html|head|body|title|meta|style|table|div|span|p|h[1-6]|font|center)[\s>]", re.I | re.S)
@@ -126,7 +126,7 @@ def _text(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str, str]
     is_text_file = KINDS_BY_EXTENSION.get(ext) == "text"
     if is_item:  # a mail may carry 8-bit or binary parts: its text is decoded part by part
         head = data[:65_536].decode("latin-1")
-        if _MBOX.match(head.replace("\r\n", "\n")):
+        if _is_mbox(data):
             return "mbox", ""
         if _is_mail(head, enough=1, mime_only=is_text_file):
             return "eml", ""
@@ -143,7 +143,7 @@ def _text(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str, str]
         return "ics", ""
     if start.upper().startswith("BEGIN:VCARD"):
         return "vcf", ""
-    if _MBOX.match(head.replace("\r\n", "\n")):
+    if _is_mbox(data):
         return "mbox", ""
     said_mail = mime == "message/rfc822" or ext == "eml"
     if _is_mail(head, enough=1 if said_mail else 2, mime_only=is_text_file and not said_mail):
@@ -198,6 +198,12 @@ def _is_mail(head: str, *, enough: int, mime_only: bool = False) -> bool:
         known += header[1].casefold() in _MAIL_HEADERS
         has_mime = has_mime or header[1].casefold() in _MIME_HEADERS
     return known >= enough and (has_mime or not mime_only)
+
+
+def _is_mbox(data: bytes) -> bool:
+    """Whether the bytes are two mails or more, each below a "From " line; with one it is a mail."""
+    first = _MBOX.match(data)
+    return first is not None and _MBOX.search(data, first.end()) is not None
 
 
 def _ole(data: bytes) -> tuple[str, str]:

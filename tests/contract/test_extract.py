@@ -63,7 +63,7 @@ def test_every_part_says_what_became_of_it(raw: bytes, outcome: str, extractor: 
     assert [unread.place for unread in extraction.unread] == [p.place for p in extraction.parts if p.status != "read"]
 
 
-@pytest.mark.parametrize("kind", sorted({"docx", "xlsx", "pptx", "odt", "ods", "odp", "pdf", "rtf", "doc", "xls", "ppt", "msg"}))
+@pytest.mark.parametrize("kind", ["doc", "docx", "msg", "odp", "ods", "odt", "pdf", "ppt", "pptx", "rtf", "xls", "xlsx"])
 @pytest.mark.parametrize("damage", ["noise after the magic", "cut short"])
 def test_damaged_files_of_every_format_are_unread(kind: str, damage: str, extractor: SandboxedExtractor) -> None:
     magic = {"pdf": b"%PDF-1.7\n", "rtf": b"{\\rtf1 \\bin99999999 "}.get(
@@ -77,8 +77,8 @@ def test_damaged_files_of_every_format_are_unread(kind: str, damage: str, extrac
 
 def test_content_is_in_no_repr_place_or_log(extractor: SandboxedExtractor, caplog: pytest.LogCaptureFixture) -> None:
     canary = CANARIES[0]
-    raw = bombs.mail(canary.encode() + b"\r\n", (f"{canary}.txt", canary.encode()), (f"{canary}.bin", bombs.random_bytes(500)),
-                     subject=canary)
+    raw = bombs.mail(canary.encode() + b"\r\n", (f"{canary}.txt", canary.encode()),
+                     (f"{canary}.bin", bombs.random_bytes(500)), subject=canary)
     extraction = extractor.extract(raw)
     assert canary in text(extraction)
     said = repr(extraction.parts) + repr(extraction) + repr(extraction.unread) + caplog.text
@@ -190,7 +190,8 @@ def test_a_server_that_cannot_start_holds_everything(monkeypatch: pytest.MonkeyP
 def test_memory_is_bounded_and_named() -> None:
     limits = Limits(memory_bytes=450_000_000, cpu_seconds=10)
     with SandboxedExtractor(limits, ocr=False) as extractor:
-        extraction = extractor.extract(bombs.mail(b"body words\r\n", ("a.html", bombs.wide_html(18)), ("b.txt", b"after")))
+        item = bombs.mail(b"body words\r\n", ("a.html", bombs.wide_html(18)), ("b.txt", b"after"))
+        extraction = extractor.extract(item)
         assert {unread.code for unread in extraction.unread} & {"memory", "timeout", "crashed"}
         assert "body words" in text(extraction)
         assert "after" in text(extraction)

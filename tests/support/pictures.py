@@ -32,7 +32,8 @@ def saved(image: Image.Image) -> bytes:
 
 def inline_mail(picture: bytes) -> bytes:
     """An HTML mail that shows `picture` in its signature."""
-    return (b"From: a@b.example\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+    return (b"From: a@b.example\r\nSubject: s\r\nMIME-Version: 1.0\r\n"
+            b"Content-Type: multipart/related; boundary=b\r\n\r\n"
             b"--b\r\nContent-Type: text/html\r\n\r\n<p>words</p><img src='cid:logo'>\r\n"
             b"--b\r\nContent-Type: image/png\r\nContent-ID: <logo>\r\nContent-Transfer-Encoding: base64\r\n\r\n"
             + base64.encodebytes(picture) + b"\r\n--b--\r\n")
