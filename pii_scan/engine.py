@@ -12,6 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pii_scan import policy
@@ -78,14 +79,13 @@ class Scanner:
 
     def scan(self, extraction: Extraction) -> Report:
         """Return everything found. The findings hold places, offsets and codes, never text."""
-        findings = list(self._rules(extraction))
+        findings = list(_in_cells((*self._rules(extraction), *self._listed(extraction)), extraction))
         persons = minors = 0
         for found, table in _tables(extraction):
             findings.extend(found)
             persons += table.persons
             minors += table.minors
         findings.extend(self._filled_forms(extraction))
-        findings.extend(self._listed(extraction))
         findings = _best(findings)
         known = KnownContacts.of(extraction.envelope, self.settings.own_domains, self.settings.contacts)
         kept = exempt(findings, extraction, known)
@@ -112,8 +112,9 @@ class Scanner:
             for result, score, why in self._named(results, text):
                 i = bisect_right(chunk.starts, result.start) - 1
                 part, block = chunk.owners[i]
-                yield _finding(extraction, part, block, self._categories[result.entity_type], result.entity_type,
-                               result.start - chunk.starts[i], result.end - chunk.starts[i], score, why)
+                rule, begin = result.entity_type, chunk.starts[i]
+                yield Finding(self._categories[rule], rule, _place(extraction, part, block), part, block,
+                              result.start - begin, result.end - begin, round(score, 4), 1, why)
 
     def _filled_forms(self, extraction: Extraction) -> Iterator[Finding]:
         for p, part in enumerate(extraction.parts) if self._forms else ():
@@ -126,8 +127,8 @@ class Scanner:
             for b, block in enumerate(part.blocks):
                 text = block.text if isinstance(block, Block) else "\n".join(block.lines())
                 for hit in match(text, self._lists, self._list_key):
-                    yield _finding(extraction, p, b, hit.list.category, "exact_list", hit.start, hit.end,
-                                   hit.list.score, (f"list:{hit.list.name}",))
+                    yield Finding(hit.list.category, "exact_list", _place(extraction, p, b), p, b, hit.start, hit.end,
+                                  hit.list.score, 1, (f"list:{hit.list.name}",))
 
     def _named(self, results: Sequence[RecognizerResult],
                text: str) -> Iterator[tuple[RecognizerResult, float, tuple[str, ...]]]:
@@ -183,28 +184,27 @@ def _chunks(extraction: Extraction) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _finding(extraction: Extraction, part: int, block: int, category: Category, rule: str, start: int, end: int,
-             score: float, why: tuple[str, ...], count: int = 1) -> Finding:
-    """A finding with its place; offsets inside a Table become row and column."""
-    content = extraction.parts[part].blocks[block]
-    if isinstance(content, Table):
-        start, end = _cell(content, start)
-    return Finding(category, rule, _place(extraction, part, block), part, block, start, end, round(score, 4),
-                   count, why)
-
-
-def _cell(table: Table, offset: int) -> tuple[int, int]:
-    """Row and column (from 0) of an offset in the table's lines."""
-    at = 0
-    for r, row in enumerate(table.rows):
-        length = sum(map(len, row)) + max(0, len(row) - 1)
-        if offset <= at + length:
-            for c, cell in enumerate(row):
-                if offset <= at + len(cell):
-                    return r, c
-                at += len(cell) + 1
-        at += length + 1
-    return 0, 0
+def _in_cells(findings: Iterable[Finding], extraction: Extraction) -> Iterator[Finding]:
+    """Findings inside tables with row and column for offsets, one per rule and column with its count."""
+    starts: dict[tuple[int, int], list[int]] = {}
+    columns: dict[tuple[int, int, str, int], Finding] = {}
+    for f in findings:
+        table = extraction.parts[f.part].blocks[f.block]
+        if not isinstance(table, Table):
+            yield f
+            continue
+        lines = starts.get((f.part, f.block))
+        if lines is None:
+            lengths = (sum(map(len, row)) + max(len(row), 1) for row in table.rows)
+            lines = starts[f.part, f.block] = list(accumulate(lengths, initial=0))
+        row = max(0, min(bisect_right(lines, f.start) - 1, len(table.rows) - 1))
+        ends = accumulate(len(cell) + 1 for cell in table.rows[row])
+        column = next((c for c, end in enumerate(ends) if f.start - lines[row] < end), 0)
+        key = (f.part, f.block, f.rule, column)
+        seen = columns.get(key)
+        columns[key] = replace(f, start=row, end=column) if seen is None else replace(
+            seen if seen.score >= f.score else replace(f, start=seen.start, end=column), count=seen.count + 1)
+    yield from columns.values()
 
 
 def _place(extraction: Extraction, part: int, block: int) -> str:
@@ -232,19 +232,31 @@ def _roster(extraction: Extraction, part: int, block: int, column: ColumnFinding
                    _place(extraction, part, block), part, block, start, end, column.score, column.count, why)
 
 
-def _best(findings: list[Finding]) -> list[Finding]:
-    """Drop a finding that a stronger one of the same category overlaps in the same block of text."""
+MOST_SHOWN = 100
+"""Findings of one rule in one block kept one by one; further ones are counted with the last."""
+
+
+def _best(findings: Iterable[Finding]) -> list[Finding]:
+    """Drop a finding that a stronger one of the same category overlaps in the same block of text, and fold
+    endless repetitions of one rule into a count."""
     kept: list[Finding] = []
-    last: dict[tuple[int, int, str], Finding] = {}
+    last: dict[tuple[int, int, str], int] = {}
+    shown: dict[tuple[int, int, str], list[int]] = {}
     for f in sorted(findings, key=lambda f: (f.part, f.block, f.start, -f.score)):
         key = (f.part, f.block, f.category)
-        before = last.get(key)
+        before = kept[last[key]] if key in last else None
         if before and not f.rule.startswith("roster") and not before.rule.startswith("roster") and f.start < before.end:
             if f.score > before.score:
-                kept[kept.index(before)] = last[key] = replace(f)
+                kept[last[key]] = f
             continue
+        places = shown.setdefault((f.part, f.block, f.rule), [])
+        if len(places) >= MOST_SHOWN:
+            old = kept[places[-1]]
+            kept[places[-1]] = replace(old, count=old.count + f.count, score=max(old.score, f.score))
+            continue
+        last[key] = len(kept)
+        places.append(len(kept))
         kept.append(f)
-        last[key] = f
     return kept
 
 

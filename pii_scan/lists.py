@@ -22,7 +22,7 @@ from pii_scan.folding import small_plain
 LENGTH = 16
 MOST_WORDS = 4
 
-_NUMBER = re.compile(r"(?<!\w)[a-z]{0,3}\d(?:[ -]?[\da-z]){3,18}(?!\w)|(?<!\w)[a-z]{0,3}\d{3,19}(?!\w)")
+_NUMBER = re.compile(r"(?<!\w)[a-z]{0,3}\d[\da-z]{0,18}(?!\w)")
 _WORD = re.compile(r"[a-z][a-z']*")
 
 
@@ -100,17 +100,26 @@ def match(text: str, lists: Iterable[ExactList], key: bytes) -> Iterator[ListHit
     numbers = [g for g in groups if g.kind == "number"]
     names = [g for g in groups if g.kind == "name"]
     if numbers:
-        for m in _NUMBER.finditer(low):
-            yield from _hits(m.group(), m.start(), m.end(), numbers, key)
+        places = [m.span() for m in _NUMBER.finditer(low)]
+        yield from _runs(low, places, 1, MOST_WORDS, numbers, key, gaps=" -.")
     if names:
         places = [m.span() for m in _WORD.finditer(low)]
-        most = max(g.words for g in names)
-        for i, (start, _) in enumerate(places):
-            for n in range(min(2, most), most + 1):
-                if i + n > len(places) or places[i + n - 1][1] - start > 60:
+        yield from _runs(low, places, 2, max(g.words for g in names), names, key)
+
+
+def _runs(low: str, places: list[tuple[int, int]], least: int, most: int, groups: list[ExactList], key: bytes, *,
+          gaps: str = "") -> Iterator[ListHit]:
+    """Try every run of `least` to `most` neighbours; with `gaps`, one of these marks must stand between."""
+    for i, (start, _) in enumerate(places):
+        for n in range(1, most + 1):
+            if i + n > len(places) or places[i + n - 1][1] - start > 60:
+                break
+            if gaps and n > 1:
+                a, b = places[i + n - 2][1], places[i + n - 1][0]
+                if b - a != 1 or low[a] not in gaps:
                     break
-                end = places[i + n - 1][1]
-                yield from _hits(low[start:end], start, end, names, key)
+            if n >= least:
+                yield from _hits(low[start:places[i + n - 1][1]], start, places[i + n - 1][1], groups, key)
 
 
 def _hits(value: str, start: int, end: int, groups: list[ExactList], key: bytes) -> Iterator[ListHit]:
