@@ -63,7 +63,8 @@ def test_every_part_says_what_became_of_it(raw: bytes, outcome: str, extractor: 
     assert [unread.place for unread in extraction.unread] == [p.place for p in extraction.parts if p.status != "read"]
 
 
-@pytest.mark.parametrize("kind", ["doc", "docx", "msg", "odp", "ods", "odt", "pdf", "ppt", "pptx", "rtf", "xls", "xlsx"])
+@pytest.mark.parametrize("kind", ["doc", "docx", "msg", "odp", "ods", "odt", "pdf", "ppt", "pptx", "rtf", "xls",
+                                  "xlsx"])
 @pytest.mark.parametrize("damage", ["noise after the magic", "cut short"])
 def test_damaged_files_of_every_format_are_unread(kind: str, damage: str, extractor: SandboxedExtractor) -> None:
     magic = {"pdf": b"%PDF-1.7\n", "rtf": b"{\\rtf1 \\bin99999999 "}.get(
