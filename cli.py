@@ -213,6 +213,136 @@ def extract(
     raise typer.Exit(0 if result["status"] == "read" else EXIT_HELD)
 
 
+# ---------------------------------------------------------------------------------------- measure, train
+
+Folders = Annotated[list[Path], typer.Argument(help="Folders with labels.jsonl and messages/, or composed messages.")]
+
+
+@app.command()
+def measure(
+    folders: Folders,
+    folds: Annotated[int, typer.Option("--cv", min=0, max=20, help="Cross-validate: retrain without the measured mail, "
+                                       "in this many folds. 0 = measure the scanner as it is.")] = 0,
+    extra: Annotated[list[Path] | None, typer.Option("--extra", help="With --cv: further data to learn from.")] = None,
+    base_rate: Annotated[float, typer.Option("--base-rate", min=0.001, max=0.999,
+                                             help="Share of personal mail among all, for the cost.")] = 0.04,
+    json_out: AsJson = False,
+    home: Home = None,
+) -> None:
+    """Measure the verdict on labelled mail: recall and false holds with counts and 95 % intervals.
+
+    Prints no text of a mail. Exits 0 when measured, 2 on an error.
+    """
+    from capture.measuring import as_figures, cross_validated, measured
+    from capture.terminal import as_json, say
+
+    settings = _settings(home, optional=True)
+    result = cross_validated(settings, folders, extra or [], folds) if folds else measured(settings, folders)
+    if json_out:
+        as_json(as_figures(result))
+    else:
+        say(result.render(base_rate))
+
+
+@app.command("measure-extract")
+def measure_extract(
+    folder: Annotated[Path, typer.Argument(help="A folder with files/ and expected.json.")],
+    ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read pictures with tesseract.")] = False,
+    home: Home = None,
+) -> None:
+    """Measure reading on sample files: what must be held, what must be found.
+
+    Exits 0 when every file is as expected, 1 when one is not, 2 on an error.
+    """
+    from capture.measuring import measured_reading
+    from capture.terminal import say
+
+    score = measured_reading(_settings(home, optional=True), folder, ocr=ocr)
+    for line in score.lines():
+        say(line)
+    raise typer.Exit(0 if all(file.as_expected for file in score.files) else EXIT_HELD)
+
+
+@app.command()
+def train(
+    data: Annotated[list[Path], typer.Option("--data", help="Folder to learn from; may be given several times.")],
+    out: Annotated[Path, typer.Option("--out", help="File for the weights.")],
+    home: Home = None,
+) -> None:
+    """Train the sentence model from labelled mail; the same data gives the same bytes. Needs the extra `train`."""
+    from capture.measuring import trained
+    from capture.terminal import say
+
+    say(trained(_settings(home, optional=True), data, out))
+
+
+@app.command()
+def calibrate(home: Home = None, json_out: AsJson = False) -> None:
+    """Propose thresholds from the items this installation's reviewers released and confirmed. Changes nothing."""
+    from dataclasses import asdict
+
+    from capture.measuring import calibrated
+    from capture.terminal import as_json, say
+
+    proposal = calibrated(_settings(home))
+    if json_out:
+        as_json(asdict(proposal))
+    else:
+        say(proposal.render())
+
+
+@policy_app.command("list")
+def policy_list(json_out: AsJson = False) -> None:
+    """List the policy packs that ship with mailweir."""
+    from capture.terminal import as_json, table
+    from pii_scan.policy import builtin_packs, load_pack
+
+    packs = [load_pack(name) for name in builtin_packs()]
+    if json_out:
+        as_json([{"name": p.name, "version": p.version, "title": p.title} for p in packs])
+    else:
+        table("", ["pack", "title"], [(p.label, p.title) for p in packs])
+
+
+@policy_app.command("show")
+def policy_show(
+    pack: Annotated[str, typer.Argument(help="Name of a pack, or a TOML file.")] = "bc_foippa",
+    cite: Annotated[bool, typer.Option("--cite", help="With each rule's source and how sure we are of it.")] = False,
+    json_out: AsJson = False,
+) -> None:
+    """Show a policy pack: thresholds, recognizers, rules."""
+    from dataclasses import asdict
+
+    from capture.terminal import as_json, say, table
+    from pii_scan.policy import load_pack
+
+    loaded = load_pack(pack)
+    if json_out:
+        as_json({"pack": loaded.label, "title": loaded.title, "thresholds": asdict(loaded.thresholds),
+                 "recognizers": list(loaded.recognizers), "entries": [asdict(e) for e in loaded.entries.values()]})
+        return
+    say(f"{loaded.label}  {loaded.title}")
+    say("thresholds  " + "  ".join(f"{name} {value:g}" for name, value in asdict(loaded.thresholds).items()))
+    say(f"recognizers {', '.join(loaded.recognizers)}\n")
+    columns = ["key", "value", "in force", *(["source", "basis"] if cite else [])]
+    table("", columns, [(e.key, e.value, "yes" if e.in_force else "not confirmed", *([e.cite, e.basis] if cite else []))
+                        for e in loaded.entries.values()])
+
+
+@policy_app.command("check")
+def policy_check(pack: Annotated[str, typer.Argument(help="Name of a pack, or a TOML file.")]) -> None:
+    """Check a policy pack. Exits 0 when it can be used, 1 with the list of what is wrong."""
+    from capture.terminal import say
+    from pii_scan.policy import check_pack
+
+    problems = check_pack(pack)
+    for problem in problems:
+        say(problem)
+    if not problems:
+        say("fit for use")
+    raise typer.Exit(EXIT_HELD if problems else 0)
+
+
 # ------------------------------------------------------------------------------------------------ capture
 
 @capture_app.command("run")

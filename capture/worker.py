@@ -51,8 +51,9 @@ def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
                 stop.wait(0.1)
                 loop.take_up(every=TAKE_UP_SECONDS)
             elif once:
-                if not loop.look():
+                if not loop.look() and not loop.trouble:
                     break
+                stop.wait(min(loop.trouble, 1) * settings.engine.retry_seconds)
             else:
                 stop.wait(settings.mailbox.poll_seconds)
             if not once and loop.due():
@@ -68,6 +69,7 @@ class Loop:
         self.tools, self.engine = tools, engine
         self._brought: dict[ItemRef, str] = {}
         self._again: dict[ItemRef, tuple[int, float]] = {}
+        self.trouble = 0
         self._looked = 0.0
         self._took_up = 0.0
         self._parked: set[str] = set()
@@ -92,7 +94,8 @@ class Loop:
     def look(self, *, first: bool = False) -> int:
         """Bring every tagged item that is not underway; returns how many were brought.
 
-        A mailbox that cannot be opened is an error at the start and a warning later.
+        A mailbox that cannot be opened is an error at the start and a warning later. `trouble` counts the looks in
+        a row that failed; after `engine.attempts` of them the error goes on to the caller.
         """
         self._looked = time.monotonic()
         pipeline.deliver(self.tools)
@@ -101,12 +104,13 @@ class Loop:
             for refs in _batches(self._new_refs()):
                 directly("register", partial(self._bring, refs))
                 brought += len(refs)
-        except Unreachable as error:
-            if first:
+        except (Unreachable, StepFailed) as error:
+            self.trouble += 1
+            if (first and isinstance(error, Unreachable)) or self.trouble >= self.tools.settings.engine.attempts:
                 raise
-            log.warning("%s", error)
-        except StepFailed as error:
-            log.warning("items could not be registered: %s; they stay tagged and are found again", error.reason)
+            log.warning("%s; tagged items stay tagged and are found again", error)
+        else:
+            self.trouble = 0
         return brought
 
     def busy(self) -> bool:

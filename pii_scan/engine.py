@@ -102,7 +102,8 @@ class Scanner:
 
     def decide(self, report: Report, extraction: Extraction) -> Decision:
         """Return what the policy pack makes of the findings and of what was not read."""
-        unread = extraction.unread if extraction.parts else (Unread("item", "no_text"),)
+        something = any(part.kind != "empty" for part in extraction.parts)
+        unread = extraction.unread if something else (Unread("item", "no_text"),)
         return policy.decide(report, unread, self.pack)
 
     def _rules(self, extraction: Extraction) -> Iterator[Finding]:
