@@ -112,7 +112,7 @@ class Encoder:
         array = np.array(ids, np.int64)
         begin = np.array(starts, np.int64)
         masks = np.bitwise_or.reduceat(self.masks[array], begin) if flat else np.zeros(0, np.int64)
-        self._phrases(array, begin, masks)
+        self._phrases(ids, array, begin, masks)
         return Encoded(array, begin, masks, np.array(kept, np.int64))
 
     def _learn(self, words: list[str]) -> None:
@@ -125,22 +125,26 @@ class Encoder:
             self._ids[raw] = len(self.lower)
             self.lower.append(key)
             self._mask_list.append(mask)
-            self._phrase_list.append(lower in self._lexicon.phrases)
+            self._phrase_list.append(key in self._lexicon.phrases)
             self._hash_list.append(word_hash(key))
         self.masks = np.array(self._mask_list, np.int64)
         self.phrase = np.array(self._phrase_list, np.bool_)
         self.hashes = np.array(self._hash_list, np.uint64)
 
-    def _phrases(self, ids: Ints, starts: Ints, masks: Ints) -> None:
+    def _phrases(self, ids: list[int], array: Ints, starts: Ints, masks: Ints) -> None:
         """Add the bits of phrases to `masks`."""
-        for at in np.flatnonzero(self.phrase[ids]).tolist():
-            first = self.lower[ids[at]]
-            for rest, bit in self._lexicon.phrases.get(first, ()):
-                stop = at + 1 + len(rest)
-                if stop <= len(ids) and all(self.lower[ids[at + 1 + k]] == word for k, word in enumerate(rest)):
+        lower, phrases, size = self.lower, self._lexicon.phrases, len(ids)
+        for at in np.flatnonzero(self.phrase[array]).tolist():
+            following = lower[ids[at + 1]] if at + 1 < size else ""
+            for rest, bit in phrases[lower[ids[at]]]:
+                if rest[0] == following and _matches(rest, [lower[i] for i in ids[at + 1:at + 1 + len(rest)]]):
                     sentence = int(np.searchsorted(starts, at, side="right")) - 1
-                    if sentence + 1 == len(starts) or stop <= starts[sentence + 1]:
+                    if sentence + 1 == len(starts) or at + 1 + len(rest) <= starts[sentence + 1]:
                         masks[sentence] |= bit
+
+
+def _matches(rest: tuple[str, ...], words: list[str]) -> bool:
+    return list(rest) == words
 
 
 def pair_hashes(encoded: Encoded, hashes: Hashes) -> tuple[Hashes, npt.NDArray[np.bool_]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,8 @@ FREEMAIL = frozenset({
 })
 """Mailbox providers private people use: a hint of a private conversation, never evidence."""
 
-_BULK = re.compile(r"unsubscribe|to be removed|opt[ -]?out|click here|view (?:this|it) (?:e-?mail )?in your browser|"
-                   r"désabonner|cliquez ici|all rights reserved|tous droits réservés", re.IGNORECASE)
+_BULK = ("unsubscribe", "to be removed", "opt out", "opt-out", "click here", "in your browser", "all rights reserved",
+         "désabonner", "cliquez ici", "tous droits réservés")
 IDS = frozenset({Category.GOVERNMENT_ID, Category.FINANCIAL_ACCOUNT, Category.CREDENTIALS, Category.DATE_OF_BIRTH,
                  Category.IMMIGRATION})
 _FLOOR = -6.0
@@ -45,6 +45,10 @@ class Message:
     rules: Sequence[Finding]
 
 
+NOTHING = Message((), np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0)), 0.0, Envelope(), ())
+"""A message without a word."""
+
+
 def _top(values: Floats, n: int) -> list[float]:
     """The n highest values, highest first, padded with the floor."""
     best = np.sort(values)[::-1][:n].tolist()
@@ -53,7 +57,10 @@ def _top(values: Floats, n: int) -> list[float]:
 
 def is_bulk(message: Message) -> bool:
     """True for list mail and for text that says it was sent to many."""
-    return message.envelope.list_mail or any(_BULK.search(u.text) for u in message.units)
+    if message.envelope.list_mail:
+        return True
+    text = "\n".join([u.text for u in message.units]).lower()
+    return any(phrase in text for phrase in _BULK)
 
 
 def measure(message: Message) -> dict[str, float]:
@@ -94,33 +101,32 @@ def measure(message: Message) -> dict[str, float]:
     return f
 
 
+_SHAPES = ("self", "third", "kin", "name", "policy", "news", "advert", "ask", "business", "phone")
+_SHAPE_BITS = tuple(next((cues.BIT[f"{s}.{n}"] for s in ("person", "register", "shape") if f"{s}.{n}" in cues.BIT),
+                         cues.NAME) for n in _SHAPES)
+_HOME = cues.BIT["strong.home"] | cues.BIT["weak.home"]
+_GROUPS = range(len(cues.GROUPS))
+_COUNTED = ("strong", "weak", "home_phone", *(f"strong.{g}" for g in cues.GROUPS), *(f"weak.{g}" for g in cues.GROUPS))
+
+
+@lru_cache(maxsize=50_000)
+def _cue_row(mask: int, distant: bool) -> Floats:
+    """What one sentence adds to the counts: _COUNTED, then _SHAPES."""
+    strong, weak = cues.told(mask, distant=distant)
+    return np.array([strong != 0, weak != 0, bool(mask & cues.BIT["shape.phone"] and mask & _HOME),
+                     *(strong >> i & 1 for i in _GROUPS), *(weak >> i & 1 for i in _GROUPS),
+                     *(mask & bit != 0 for bit in _SHAPE_BITS)], np.float64)
+
+
 def _cue_counts(message: Message, *, distant: bool) -> dict[str, float]:
-    strong, weak = [0] * len(cues.GROUPS), [0] * len(cues.GROUPS)
-    shape = dict.fromkeys(("self", "third", "kin", "name", "policy", "news", "advert", "ask", "business",
-                           "phone", "home_phone"), 0)
-    any_strong = any_weak = 0
-    bits = {k: cues.BIT.get(f"person.{k}", cues.BIT.get(f"register.{k}", cues.BIT.get(f"shape.{k}", cues.NAME)))
-            for k in shape}
-    home = cues.BIT["strong.home"] | cues.BIT["weak.home"]
-    for mask in message.masks.tolist():
-        s, w = cues.told(mask, distant=distant)
-        any_strong += bool(s)
-        any_weak += bool(w)
-        for i in range(len(cues.GROUPS)):
-            strong[i] += s >> i & 1
-            weak[i] += w >> i & 1
-        for k, bit in bits.items():
-            if k != "home_phone" and mask & bit:
-                shape[k] += 1
-        if mask & cues.BIT["shape.phone"] and mask & home:
-            shape["home_phone"] += 1
-    f = {"strong": math.log1p(any_strong), "weak": math.log1p(any_weak)}
-    f |= {f"strong.{g}": math.log1p(n) for g, n in zip(cues.GROUPS, strong, strict=True)}
-    f |= {f"weak.{g}": math.log1p(n) for g, n in zip(cues.GROUPS, weak, strict=True)}
-    total = max(len(message.masks), 1)
-    f |= {f"share.{k}": n / total for k, n in shape.items()}
-    f["home_phone"] = math.log1p(shape["home_phone"])
-    return f
+    masks = message.masks.tolist()
+    width = len(_COUNTED) + len(_SHAPES)
+    total = np.array([_cue_row(m, distant) for m in masks]).sum(axis=0) if masks else np.zeros(width)
+    counts = np.log1p(total[:len(_COUNTED)]).tolist()
+    shares = (total[len(_COUNTED):] / max(len(masks), 1)).tolist()
+    return dict(zip(_COUNTED, counts, strict=True)) | {
+        f"share.{name}": share for name, share in zip(_SHAPES, shares, strict=True)} | {
+        "share.home_phone": float(total[2]) / max(len(masks), 1)}
 
 
 def _parties(envelope: Envelope) -> dict[str, float]:
@@ -147,5 +153,3 @@ def _rule_levels(rules: Sequence[Finding]) -> dict[str, float]:
     return {"rule.id": ids, "rule.other": rest, "rule.count": math.log1p(len(best)),
             "rule.home": best.get(Category.HOME_CONTACT, 0.0), "rule.health": best.get(Category.HEALTH, 0.0)}
 
-
-RuleFindings = Callable[[], Sequence[Finding]]

@@ -39,6 +39,8 @@ _DISCLAIMER = re.compile(
     r"unauthori[sz]ed (?:use|review)|"
     r"avis de confidentialité|destinataire (?:prévu|visé)|reçu (?:ce|le présent) (?:courriel|message) par erreur",
     re.IGNORECASE)
+_DISCLAIMER_HINTS = ("intended", "confidenti", "privileged", "in error", "if you are not", "unauthori", "destinataire",
+                     "par erreur")
 _WORD = re.compile(r"\S+")
 
 
@@ -103,8 +105,10 @@ def rows(table: Table) -> Iterator[tuple[int, str]]:
 
 def sentences(text: str) -> Iterator[tuple[int, int, str]]:
     """(start, end, text on one line) of every sentence of `text`, reading order."""
+    lower = text.lower()
+    disclaimed = any(hint in lower for hint in _DISCLAIMER_HINTS)
     for lines in _paragraphs(text):
-        if _DISCLAIMER.search(text, lines[0][0], min(lines[-1][1], lines[0][0] + MAX_LINE)):
+        if disclaimed and _DISCLAIMER.search(text, lines[0][0], min(lines[-1][1], lines[0][0] + MAX_LINE)):
             continue
         yield from _split(text, lines)
 

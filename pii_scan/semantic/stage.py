@@ -14,8 +14,8 @@ import numpy as np
 
 from pii_scan.findings import Category, Finding
 from pii_scan.semantic import cues
-from pii_scan.semantic.features import Message, measure
-from pii_scan.semantic.model import Floats, LinearModel, Scores, Weights, load
+from pii_scan.semantic.features import NOTHING, Message, measure
+from pii_scan.semantic.model import BadWeights, Floats, LinearModel, Scores, Weights, load
 from pii_scan.semantic.segment import Unit, units
 from pii_scan.text import Extraction
 
@@ -81,6 +81,8 @@ class SemanticStage:
         self.weights = weights if isinstance(weights, Weights) else load(weights or shipped_weights())
         self._scorer = scorer or LinearScorer(self.weights)
         self._names: tuple[str, ...] = tuple(self.weights.meta["features"])
+        if set(self._names) != set(measure(NOTHING)):
+            raise BadWeights("features of another version")
         self._scale = self.weights.message / self.weights.spread
         self._offset = float(self.weights.meta["bias"]["message"]) - float(self._scale @ self.weights.centre)
         self._categories = tuple(Category(c) for c in self.weights.meta["categories"])

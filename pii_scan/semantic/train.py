@@ -29,26 +29,33 @@ from pii_scan.text import Extraction
 
 Rules = Callable[[Extraction], Sequence[Finding]]
 """What the rules find in an extraction (`Scanner` without the semantic stage)."""
+ENOUGH = 200
+"""Pass messages needed to draw a line on them."""
+RULE_HOLDS, RULE_BLOCKS = 0.5, 0.8
+"""Rule findings of this score hold or block whatever the semantic stage says (defaults of the packs)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Settings of the training; the defaults were chosen by cross-validation.
 
-    `c_*` are inverse regularisation strengths, `balance_*` the total weight of personal against other,
-    `hold_rate` and `block_rate` the shares of pass messages above the review and the block line on
-    scores out of fold.
+    `c_*` are inverse regularisation strengths, `balance_*` the total weight of personal against other.
+    The review line is the lowest at which rules and scores out of fold together hold at most `hold_rate`
+    of the pass messages and `blind_rate` of the blindly drawn ones; the block line likewise blocks at
+    most `block_rate`. Composed messages, harder than life on purpose, have no say in the lines when there
+    is enough other mail.
     """
 
     folds: int = 5
     c_sentence: float = 3.0
     balance_sentence: float = 0.3
-    c_document: float = 3.0
+    c_document: float = 10.0
     balance_document: float = 0.5
     c_topic: float = 3.0
-    c_message: float = 0.1
-    hold_rate: float = 0.07
-    block_rate: float = 0.01
+    c_message: float = 0.05
+    hold_rate: float = 0.076
+    blind_rate: float = 0.037
+    block_rate: float = 0.012
 
 
 def train(folders: Sequence[Path], out: Path, read: Read, rules: Rules | None = None,
@@ -85,7 +92,7 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
     rows = [measure(m) for m in messages(examples, material, logit, document, found)]
     names = sorted(rows[0])
     x = np.array([[r[n] for n in names] for r in rows])
-    message, centre, spread, bias, lines = fit_message(x, decided, fold, recipe)
+    message, centre, spread, bias, lines = fit_message(x, decided, fold, recipe, examples, found)
     meta: dict[str, Any] = {
         "format": FORMAT, "features": names, "categories": list(fit.CATEGORIES), "lines": lines,
         "bias": {"sentence": float(sentences.bias[0]), "document": float(whole.bias[0]), "message": bias,
@@ -154,8 +161,9 @@ def messages(examples: Sequence[Example], material: fit.Material, logit: Floats,
     return result
 
 
-def fit_message(x: Floats, decided: npt.NDArray[np.int64], fold: npt.NDArray[np.int64],
-                recipe: Recipe) -> tuple[Floats, Floats, Floats, float, dict[str, float]]:
+def fit_message(x: Floats, decided: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], recipe: Recipe,
+                examples: Sequence[Example], found: Sequence[Sequence[Finding]],
+                ) -> tuple[Floats, Floats, Floats, float, dict[str, float]]:
     """(coefficients, centre, spread, bias, lines) of the message model; lines from scores out of fold."""
     use = decided >= 0
     scores = np.zeros(len(x))
@@ -163,11 +171,25 @@ def fit_message(x: Floats, decided: npt.NDArray[np.int64], fold: npt.NDArray[np.
         rows = use & (fold != k)
         coefficients, centre, spread, bias = _regression(x[rows], decided[rows], recipe)
         scores[fold == k] = ((x[fold == k] - centre) / spread) @ coefficients + bias
-    good = scores[decided == 0]
-    lines = {"review": float(np.quantile(good, 1 - recipe.hold_rate)),
-             "block": float(np.quantile(good, 1 - recipe.block_rate))}
+    rule = np.array([max((f.score for f in fs if not f.exempt), default=0.0) for fs in found])
+    sample = np.array([e.sample for e in examples])
+    good = (decided == 0) & (sample != "composed")
+    if good.sum() < ENOUGH:
+        good = decided == 0
+    blind = good & (sample == "random")
+    review = _line(scores[good], rule[good] >= RULE_HOLDS, recipe.hold_rate)
+    if blind.sum() >= ENOUGH:
+        review = max(review, _line(scores[blind], rule[blind] >= RULE_HOLDS, recipe.blind_rate))
+    block = max(review + 0.1, _line(scores[good], rule[good] >= RULE_BLOCKS, recipe.block_rate))
     coefficients, centre, spread, bias = _regression(x[use], decided[use], recipe)
-    return coefficients, centre, spread, bias, lines
+    return coefficients, centre, spread, bias, {"review": review, "block": block}
+
+
+def _line(scores: Floats, settled: npt.NDArray[np.bool_], most: float) -> float:
+    """The lowest line that at most the share `most` is above, `settled` ones counted as above."""
+    left = max(0, int(most * len(scores)) - int(settled.sum()))
+    order = np.sort(scores[~settled])[::-1]
+    return float(order[min(left, len(order) - 1)])
 
 
 def _regression(x: Floats, y: npt.NDArray[np.int64], recipe: Recipe) -> tuple[Floats, Floats, Floats, float]:
