@@ -139,8 +139,8 @@ KINDS: tuple[Kind, ...] = (
           r"student no|sid|matricule|numero d etudiant|banner id", _matches(r"[a-z]?\d{5,10}"), 0.95, 0.6),
     _kind("date_of_birth", _C.DATE_OF_BIRTH, r"dob|d o b|date of birth|birth ?dates?|birthdays?|bdate|born|ddn|"
           r"date de naissance|naissance|nee? le", _birth, 0.95, 0.6, alone=_birth_alone, with_id=True),
-    _kind("home_phone", _C.HOME_CONTACT, r"home (?:tel\w*|ph\w*|no|number|contact)|home(?! \w)|residence|res (?:tel\w*|ph\w*)|"
-          r"(?:personal|private) (?:cell|phone|mobile|tel\w*|no|number)|domicile|tel domicile",
+    _kind("home_phone", _C.HOME_CONTACT, r"home (?:tel\w*|ph\w*|no|number|contact)|home(?! \w)|residence|"
+          r"res (?:tel\w*|ph\w*)|(?:personal|private) (?:cell|phone|mobile|tel\w*|no|number)|domicile|tel domicile",
           _any_phone, 0.9, 0.6, with_id=True),
     _kind("private_mail", _C.HOME_CONTACT,
           r"(?:personal|private|home) (?:e ?mail|courriel)|courriel (?:personnel|prive)", lambda v: "@" in v, 0.9, 0.6),

@@ -126,7 +126,7 @@ class TestNames:
         assert all(f.score < 0.5 for f in report.findings)
 
     def test_missing_or_changed_model(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(names, "find_spec", lambda name: None)
+        monkeypatch.setattr(names, "find_spec", lambda _: None)
         with pytest.raises(ModelMissing):
             Scanner(semantic=FixedDoubt())
         monkeypatch.undo()
