@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DATA   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench serve lock clean
+.PHONY: help demo test check conformance bench serve docs lock clean
 
 help:  ## print this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench: $(VENV)/ready  ## speed and memory against peers, as ratios
 
 serve: $(VENV)/ready  ## run the service of this machine (not built yet: says so)
 	@$(BIN)/mailweir serve
+
+docs: $(VENV)/ready  ## write docs/reference.md anew from the program
+	@PYTHONPATH=tests/support $(BIN)/python tests/support/reference.py
 
 lock:  ## make requirements.lock anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \

@@ -23,15 +23,25 @@ class ScanSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     pack: str = "bc_foippa"
+    """Policy pack: a name that ships with mailweir, or the path of a TOML file."""
     own_domains: tuple[str, ...] = ()
+    """Mail domains of the institution: people there are staff, never matched in the CRM."""
     contacts: tuple[str, ...] = ()
+    """Known business addresses, domains ("@example.org") or phone numbers (digits) besides the parties."""
     student_number_pattern: str = STUDENT_NUMBER
+    """Form of a student number, as a regular expression."""
     block_at: float | None = Field(default=None, gt=0, le=1)
+    """Message probability from which an item is blocked; empty = that of the policy pack."""
     review_at: float | None = Field(default=None, gt=0, le=1)
+    """Message probability from which an item is held for review; empty = that of the policy pack."""
     semantic_model: Path | None = None
+    """File of sentence-model weights made by `mailweir train`; empty = the one that ships."""
     names: bool = True
+    """Ask the language model whether a capitalised word is a person, where only that decides."""
     forms: Path | None = None
+    """File of registered blank forms; a filled one is recognised."""
     lists: tuple[Path, ...] = ()
+    """Exact-match lists as keyed hashes (`docs/scanner.md`)."""
 
     @field_validator("student_number_pattern")
     @classmethod
