@@ -18,7 +18,7 @@ import base64
 import json
 import logging
 import os
-import time
+import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -104,6 +104,7 @@ class Engine:
         self._serializer = SealedSerializer(key)
         self._executor = executor
         self._client: DBOSClient | None = None
+        self._running, self._count_lock = 0, threading.Lock()
 
     def __enter__(self) -> Engine:
         self.start()
@@ -118,14 +119,20 @@ class Engine:
         config: DBOSConfig = {
             "name": APP, "system_database_engine": self._database, "application_version": APP_VERSION,
             "executor_id": self._executor, "serializer": self._serializer, "enable_otlp": False,
-            "log_level": "ERROR", "use_listen_notify": False,
+            "log_level": "ERROR", "use_listen_notify": False, "notification_listener_polling_interval_sec": 0.25,
         }
         refuse_pickles(self._database)
         DBOS(config=config)
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=100)
         def run(capture: str) -> str:
-            return self._work(capture, self._step)
+            with self._count_lock:
+                self._running += 1
+            try:
+                return self._work(capture, self._step)
+            finally:
+                with self._count_lock:
+                    self._running -= 1
 
         DBOS.launch()
         quiet()
@@ -140,7 +147,8 @@ class Engine:
         if self._client is not None:
             self._client.destroy()
             self._client = None
-        DBOS.destroy(workflow_completion_timeout_sec=60, destroy_registry=True)
+        # dbos waits in whole seconds, so it is asked to wait only when there is something to wait for
+        DBOS.destroy(workflow_completion_timeout_sec=60 if self._running else 0, destroy_registry=True)
 
     def enqueue(self, session: Session, capture: str, attempt: int = 0) -> None:
         """Queue a capture in the caller's transaction: commit enqueues, rollback drops both. The same
@@ -211,9 +219,3 @@ def refuse_pickles(database: sa.Engine) -> None:
                 sa.select(sa.func.count()).select_from(rows).where(rows.c.serialization == "py_pickle"))
         if count:
             raise EngineRefused(f"{count} pickled rows in the engine table {table}")
-
-
-def wait_until(done: Callable[[], bool], *, every: float = 0.1) -> None:
-    """Return when `done()` is true."""
-    while not done():
-        time.sleep(every)
