@@ -1,4 +1,4 @@
-"""Criminal records, charges and youth justice of a person."""
+"""Criminal records, charges and justice of a person."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class CriminalRecordRecognizer(WordingRecognizer):
     category = Category.CRIMINAL_RECORD
     citation = "category.criminal_record"
     anchors = word_set(
-        "arrested charged convicted conviction convictions criminal probation parole jail prison incarcerated "
-        "pardoned pardon dui dwi offender felony misdemeanor sentenced "
-        "guilty bail clearance warrant custody youth assault theft restraining peace arrete arretee accuse accusee "
+        "restraining youth offender ycja peace arrested charged convicted conviction convictions criminal "
+        "probation parole jail prison incarcerated "
+        "pardoned pardon dui dwi felony sentenced "
+        "guilty bail clearance warrant youth arrete arretee accuse accusee "
         "condamne condamnee condamnation casier pardon probation antecedents")
     never = re.compile(
         r"\b(?:how to|course (?:on|in)|module|curriculum|statute|bill c-|section \d+ of|instructor'?s? guide|"
@@ -58,6 +59,9 @@ class CriminalRecordRecognizer(WordingRecognizer):
             r"check)[^.\n]{0,24}\b(?:denied|failed|flagged|adverse|positive|came back|not "
             r"clear))[^.\n]{0,30}(?P<name>"
                                            r"\b[A-Z][a-z]{2,15} [A-Z][a-z]{2,15}\b)")),
+        (0.85, "youth-justice", compile_cue(
+            r"{who} (?i:(?:[a-z']{1,12} ){0,5}(?:youth (?:custody|court|justice|probation|record|conference order)|"
+            r"young offender|ycja (?:order|record|sentence))\b)")),
         (0.85, "fr", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:arretee? (?:pour|par|vendredi|hier)|accusee? de|condamnee? "
             r"(?:pour|a)|en probation|en prison|en liberte conditionnelle)\b)")),

@@ -71,23 +71,45 @@ _POLICY = re.compile(
     r"politique|quiconque|toute personne|tout employe|tout candidat|scenario|exercice)\b")
 
 
-def compile_cue(pattern: str) -> re.Pattern[str]:
-    """Compile a cue: blanks match any white space or quote mark, `{who}`, `{whose}`, `{name}` are filled in.
+_BLANK = r"(?:[ \t]{1,3}|[ \t]{0,3}\r?\n[ \t>|]{0,8})"
+_PERSON_FIRST = re.compile(r"(?:\(\?:)?\{(?:who|whose)\}\)? \(\?i:(?:\(\?:\[[^\]]*\]\{\d,\d+\} \)\{0,\d\})?")
+"""How a cue begins that has the person first and up to some words before the predicate."""
 
-    Groups named `name` mark a match that rests on a capitalised name.
+
+class Cue:
+    """A pattern with a person in it, tried only where its predicate alone occurs."""
+
+    __slots__ = ("_predicate", "_whole")
+
+    def __init__(self, whole: re.Pattern[str], predicate: re.Pattern[str] | None) -> None:
+        self._whole, self._predicate = whole, predicate
+
+    def search(self, doc: IndexedText, lo: int, hi: int) -> re.Match[str] | None:
+        """Search in plain text between two offsets."""
+        if self._predicate is not None and self._predicate.search(doc.low, lo, hi) is None:
+            return None
+        return self._whole.search(doc.plain, lo, hi)
+
+
+def compile_cue(pattern: str) -> Cue:
+    """Compile a cue: blanks match any white space or quote mark, `{who}` and `{whose}` are filled in.
+
+    Groups named `name` or `owner` mark a match that rests on a capitalised name.
     """
-    blank = r"(?:[ \t]{1,3}|[ \t]{0,3}\r?\n[ \t>|]{0,8})"
-    text = (pattern.replace("{who}", rf"(?:{_WHO_SURE}|(?P<name>{NAME}))")
-            .replace("{whose}", rf"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"))
     for written, meant in (("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)"), ("[- ]", "(?:-| )")):
-        text = text.replace(written, meant)
-    return re.compile(text.replace(" ", blank))
+        pattern = pattern.replace(written, meant)
+    first = _PERSON_FIRST.match(pattern)
+    predicate = re.compile("(?:" + pattern[first.end():].replace(" ", _BLANK)) if first else None
+    who, whose = f"(?:{_WHO_SURE}|(?P<name>{NAME}))", f"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"
+    for written, meant in (("{who}", who), ("{whose}", whose), ("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)")):
+        pattern = pattern.replace(written, meant)
+    return Cue(re.compile(pattern.replace(" ", _BLANK)), predicate)
 
 
 class WordingRecognizer(Recognizer):
     """Base of the recognizers of wording. `cues` are (score, code, pattern); `never` cancels a sentence."""
 
-    cues: ClassVar[tuple[tuple[float, str, re.Pattern[str]], ...]]
+    cues: ClassVar[tuple[tuple[float, str, Cue], ...]]
     never: ClassVar[re.Pattern[str] | None] = None
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
@@ -98,7 +120,7 @@ class WordingRecognizer(Recognizer):
             lo, hi = doc.sentence(place, place)
             lo = max(lo, done)
             for score, code, pattern in self.cues:
-                m = pattern.search(doc.plain, lo, hi)
+                m = pattern.search(doc, lo, hi)
                 if m is None:
                     continue
                 if _POLICY.search(doc.low, lo, hi) or (self.never and self.never.search(doc.low, lo, hi)):
