@@ -17,14 +17,18 @@ STATE_STYLE = {"pass": "green", "linked": "green", "block": "red", "held": "red"
                "ok": "green", "warn": "yellow", "fail": "red"}
 
 
+PIPE_WIDTH = 118
+"""Columns where there is no terminal to ask."""
+
+
 def is_person() -> bool:
     """True when somebody looks at standard output."""
     return sys.stdout.isatty()
 
 
 def console() -> Console:
-    """The console for standard output; a pipe gets no colours and no line breaks of ours."""
-    return Console(soft_wrap=not is_person(), highlight=False)
+    """The console for standard output; a pipe gets no colours and a width of its own."""
+    return Console(width=None if is_person() else PIPE_WIDTH, highlight=False)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

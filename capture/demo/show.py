@@ -104,15 +104,19 @@ def _reasons(settings: Settings) -> dict[tuple[str, str], str]:
 
 
 def _why(summary: dict[str, Any]) -> str:
-    kinds = [f"{f['kind'].replace('_', ' ')}{'' if f['count'] == 1 else ' x' + str(f['count'])} in {f['place']}"
-             for f in summary.get("findings", [])]
-    unread = [f"{u['place']} not read: {u['code'].replace('_', ' ')}" for u in summary.get("unread", [])]
-    return "; ".join([*unread, *kinds][:3]) or "the wording as a whole"
+    """The two weightiest reasons, in a few words each."""
+    counts: dict[tuple[str, str], int] = {}
+    for finding in summary.get("findings", []):
+        key = (finding["kind"].replace("_", " "), finding["place"])
+        counts[key] = max(counts.get(key, 0), finding["count"])
+    reasons = [f"{u['place']}: {u['code'].replace('_', ' ')}" for u in summary.get("unread", [])]
+    reasons += [f"{kind}{f' x{count}' if count > 1 else ''} in {place}" for (kind, place), count in counts.items()]
+    return "; ".join(reasons[:2]) or "the wording as a whole"
 
 
 def _matched(summary: dict[str, Any]) -> str:
     return {"contact": "to a contact, by address", "organisation": "to an organisation, by domain",
-            "unmatched": "to the unmatched list: nobody known, nobody guessed"}.get(summary.get("matched", ""), "")
+            "unmatched": "nobody known: on the unmatched list"}.get(summary.get("matched", ""), "")
 
 
 def _notices(home: Path) -> None:
