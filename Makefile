@@ -28,7 +28,6 @@ test: $(VENV)/ready  ## lint, types and every test that needs nothing from outsi
 
 check: $(VENV)/ready  ## lint and types only
 	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check . || true
 	@$(BIN)/mypy
 
 conformance: $(VENV)/ready  ## the suites over outside data: make conformance DATA=../shared
@@ -38,8 +37,9 @@ conformance: $(VENV)/ready  ## the suites over outside data: make conformance DA
 bench: $(VENV)/ready  ## speed and memory against peers, as ratios
 	@$(BIN)/python -m tests.benchmarks
 
-serve: $(VENV)/ready  ## run the service of this machine (not built yet: says so)
-	@$(BIN)/mailweir serve
+serve: $(VENV)/ready  ## watch the mailboxes of ./home (made when missing) until stopped
+	@$(BIN)/mailweir init --home home
+	@$(BIN)/mailweir capture run --home home
 
 docs: $(VENV)/ready  ## write docs/reference.md anew from the program
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/reference.py
@@ -49,5 +49,5 @@ lock:  ## make requirements.lock anew (needs uv)
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean:  ## remove everything make made
-	rm -rf $(VENV) build dist demo-home .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -358,7 +358,7 @@ def capture_run(
     from capture.terminal import as_json, say
     from capture.worker import run
 
-    logging.getLogger("mailweir").setLevel(logging.INFO if not once else logging.WARNING)
+    logging.getLogger("mailweir").setLevel(logging.WARNING if once else logging.INFO)
     totals = run(_settings(home), once=once)
     if json_out:
         as_json(totals)

@@ -18,7 +18,7 @@ from pathlib import Path
 from capture import pipeline
 from capture.engine import Engine
 from capture.errors import StepFailed, Unreachable, WorkerBusy
-from capture.ports import ItemRef
+from capture.ports import ItemRef, Step
 from capture.settings import Settings
 from capture.steps import directly
 from capture.wiring import Tools, assembled
@@ -46,6 +46,7 @@ def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
         loop = Loop(tools, engine)
         loop.take_up()
         loop.look(first=True)
+        log.info("watching; stop with Ctrl-C or SIGTERM")
         while not stop.is_set():
             if loop.busy():
                 stop.wait(0.1)
@@ -164,9 +165,15 @@ class Loop:
 
 def _engine(tools: Tools) -> Engine:
     settings = tools.settings
+
+    def work(capture: str, step: Step) -> str:
+        began = time.monotonic()
+        outcome = pipeline.capture_item(capture, tools, step)
+        log.info("capture %s: %s after %.1f s", capture, outcome, time.monotonic() - began)
+        return outcome
+
     return Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
-                  pool_size=settings.store.pool_size,
-                  work=lambda capture, step: pipeline.capture_item(capture, tools, step))
+                  pool_size=settings.store.pool_size, work=work)
 
 
 def _batches(refs: Iterator[ItemRef]) -> Iterator[list[ItemRef]]:

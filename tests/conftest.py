@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from canaries import CANARIES
+from smtp_server import Inbox, serving
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,10 @@ def no_canary_in_words(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCapt
         assert canary not in out, "a canary was printed"
         assert canary not in err, "a canary was printed to standard error"
         assert canary not in caplog.text, "a canary was logged"
+
+
+@pytest.fixture
+def smtp_inbox() -> Iterator[Inbox]:
+    """A real SMTP server on loopback."""
+    with serving() as inbox:
+        yield inbox

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
+from smtp_server import Inbox
 from world import World, mail, make_world
 
 from capture import desk, pipeline, worker
@@ -141,6 +146,45 @@ def test_release_links_and_delete_destroys(world: World) -> None:
 def test_a_reason_that_could_be_content_is_refused(world: World) -> None:
     with pytest.raises(desk.BadReason):
         desk.release_case(world.settings, "MW-2026-000001", reason="he is not ill")
+
+
+def test_a_held_item_is_told_by_mail_through_a_real_server(tmp_path: Path, smtp_inbox: Inbox) -> None:
+    world = make_world(tmp_path / "home", f"""
+[mailbox]
+domain = "example.org"
+[notify]
+kind = "smtp"
+host = "127.0.0.1"
+port = {smtp_inbox.port}
+tls = "none"
+sender = "mailweir@example.org"
+""")
+    world.put("dana.reid", "m", mail("Registration", PERSONAL))
+    assert run(world)["held"] == 1
+    [told] = smtp_inbox.mails
+    assert told.rcpt_tos == ["dana.reid@example.org"]
+    assert isinstance(told.content, bytes)
+    assert b"Held for privacy review: case MW-" in told.content
+    for canary in CANARIES:
+        assert canary.encode() not in told.content
+
+
+def test_the_worker_watches_until_it_is_told_to_stop(world: World) -> None:
+    """A mail that arrives while the worker runs is taken without a restart; SIGTERM ends it cleanly."""
+    process = subprocess.Popen([sys.executable, "-m", "cli", "capture", "run", "--json", "--home", str(world.home)],
+                               cwd=Path(__file__).parent.parent.parent, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+    try:
+        path = world.put("dana.reid", "late", mail("Course", BUSINESS))
+        end = time.monotonic() + 60
+        while categories(path.read_bytes()) != ["CRM: linked"] and time.monotonic() < end:
+            time.sleep(0.1)
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert json.loads(out)["linked"] == 1
 
 
 class Recorder:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from smtp_server import Inbox
 
 from capture.errors import BadSettings, TryLater
 from capture.notices import KIND_WORDS, MAX_LINES, UNREAD_WORDS, held_data, render
@@ -20,29 +17,6 @@ from capture.notify.smtp import SmtpNotifier
 from pii_scan.findings import Category, Decision, Finding, Verdict
 from pii_scan.text import REASON_CODES, Unread
 from store.summary import summary as summarise
-
-
-class Inbox:
-    def __init__(self) -> None:
-        self.mails: list[Envelope] = []
-        self.answer = "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.answer.startswith("250"):
-            self.mails.append(envelope)
-        return self.answer
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[Inbox, Any]]:
-    inbox = Inbox()
-    with socket.socket() as probe:  # aiosmtpd connects to itself and so wants a real number
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield inbox, port
-    controller.stop()
 
 
 def summary() -> dict[str, Any]:
@@ -84,18 +58,19 @@ def test_a_long_list_of_reasons_is_cut_and_counted() -> None:
     assert "and 70 more places" in text
 
 
-def test_smtp_delivers_with_the_key_as_message_id(server: tuple[Inbox, int]) -> None:
-    inbox, port = server
+def test_smtp_delivers_with_the_key_as_message_id(smtp_inbox: Inbox) -> None:
+    inbox, port = smtp_inbox, smtp_inbox.port
     notifier = SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="none")
-    notifier.send("n-1", "dana@example.org", "Linked to the CRM", render("linked", {"sent": "", "records": 1}, contact="").text)
+    text = render("linked", {"sent": "", "records": 1}, contact="").text
+    notifier.send("n-1", "dana@example.org", "Linked to the CRM", text)
     [mail] = inbox.mails
     assert mail.rcpt_tos == ["dana@example.org"]
     assert b"Message-ID: <n-1@example.org>" in mail.content
     assert b"linked to 1 CRM record." in mail.content
 
 
-def test_a_server_that_refuses_or_is_away_means_try_later(server: tuple[Inbox, int]) -> None:
-    inbox, port = server
+def test_a_server_that_refuses_or_is_away_means_try_later(smtp_inbox: Inbox) -> None:
+    inbox, port = smtp_inbox, smtp_inbox.port
     inbox.answer = "451 busy"
     with pytest.raises(TryLater):
         SmtpNotifier(host="127.0.0.1", port=port, sender="weir@example.org", tls="none").send(
