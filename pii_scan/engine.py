@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Matrices of one sentence are too small to share between threads: with two, a name costs five times as much.
 
+UNCONFIRMED = 0.6
+"""Score of wording that rests on a name the language model does not know as one. The model knows names
+from some parts of the world far better than from others, so its silence is doubt, not a pass."""
+
 CHUNK = 400_000
 """Characters handed to Presidio at once; longer blocks go alone."""
 
@@ -155,7 +159,7 @@ class Scanner:
             if sure:
                 yield result, result.score, _told(result, "name-model")
             else:
-                yield result, min(result.score, 0.45 if people is not None else 0.6), _told(result, "name-unconfirmed")
+                yield result, min(result.score, UNCONFIRMED), _told(result, "name-unconfirmed")
 
 
 def _asks(result: RecognizerResult) -> bool:

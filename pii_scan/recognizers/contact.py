@@ -33,6 +33,8 @@ def phones(doc: IndexedText) -> Iterator[tuple[int, int]]:
         if code := _CODE_BEFORE.search(low, max(0, begin - 4), begin):
             begin = code.start()
         before = low[max(0, begin - 2):begin]
+        if before == "..":
+            before = ""  # "home...604"
         if before and (before[-1].isalnum() or before[-1] in "_./-" or (before[-1] == " " and before[0].isdigit())):
             continue
         done = m.end()

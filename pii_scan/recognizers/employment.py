@@ -45,6 +45,9 @@ class EmploymentRecognizer(WordingRecognizer):
             rf"(?i:\b(?:my|his|her) (?:[a-z]{{2,10}} )?{_CV} (?:is|are|was) (?:attached|enclosed|below|included)\b)")),
         (0.85, "cv", compile_cue(
             rf"(?i:\b(?:{_CV}) (?:of|for|from)) (?P<name>[A-Z][a-z]{{1,15}} [A-Z][a-z']{{1,20}})")),
+        (0.85, "cv", compile_cue(rf"(?P<owner>\b[A-Z][a-z]{{1,15}}(?: [A-Z][a-z']{{1,20}})?'s) (?i:{_CV}\b)")),
+        (0.85, "cv", compile_cue(
+            rf"(?i:\b(?:{_CV}) ?(?:-|:)) ?(?P<name>[A-Z][a-z]{{1,15}} [A-Z][a-z']{{1,20}})")),
         (0.85, "apply", compile_cue(
             r"(?i:\b(?:i(?:'d| would)? (?:like|want|wish|am interested in|am writing) (?:to )?(?:apply|"
             r"applying)(?: for)?|i am applying for|my application for) (?:[a-z-]{1,15} ){0,6}(?:position|job|"

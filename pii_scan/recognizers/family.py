@@ -27,7 +27,8 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
-        "baby twins gave giving died passed dying death funeral killed divorce divorced divorcing separated "
+        "loss passing memorial sympathies sympathy lbs lb pounds oz shower baby twins gave giving died passed "
+        "dying death funeral killed divorce divorced divorcing separated "
         "separation custody married "
         "engaged fiance fiancee miscarriage birth born wedding honeymoon "
                         "obituary condolences boyfriend girlfriend ashes adopted adopting palliative hospice twins "
@@ -50,6 +51,10 @@ class FamilyRecognizer(WordingRecognizer):
         (0.85, "death", compile_cue(
             rf"(?i:\b(?:my|his|her|your|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})'s (?:death|funeral|"
             rf"passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b)")),
+        (0.85, "birth-weight", compile_cue(
+            r"(?i:\b\d{1,2} ?(?:lbs?|pounds?)\b\.?,? ?(?:and |& )?\d{1,2}(?:\.\d)? ?(?:oz|ozs|ounces)\b)")),
+        (0.85, "baby-shower", compile_cue(
+            r"(?i:\bbaby shower (?:for|honou?ring|in honou?r of) )(?P<name>[A-Z][a-z]{1,15}(?: [A-Z][a-z]{1,20})?)")),
         (0.85, "divorce", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,4}(?:divorced|getting (?:a )?divorce|going through (?:a|an) "
             r"(?:[a-z]{2,9} )?(?:divorce|separation)|separated from|filed for divorce|custody battle|custody "

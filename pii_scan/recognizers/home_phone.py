@@ -21,14 +21,16 @@ _AFTER_LABEL = re.compile(
     r"hours|work|cell|fax|"
     r"me|my|number is)[\s:#.,;()/*'=>-]{1,4}){0,5}\Z")
 _FREE_LABEL = re.compile(
-    r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|my|his|her|their) (?:home|house|place|apartment|mom's|"
+    r"\b(?:home (?:phone|telephone|tel|number|no|#)|(?:at|at the|my|his|her|their) (?:home|house|place|apartment|"
+    r"mom's|"
     r"parents'?)|numero (?:personnel|prive|a la maison)|chez moi)\b"
     r"(?:(?!\b(?:work|office|cell|fax|pager|mobile|desk|blackberry|bureau)\b)[^\d\n.!?;]|\n(?!\s*\n)){0,45}\Z")
 _CAPITAL_H = re.compile(r"(?:^|[\n,;|])[ \t>]*(?:H|Hm|R)[ ]{1,3}\Z")
 _ABROAD = re.compile(r"(?<![\w./-])[+(]?\d[\d().-]*(?:[ -][\d().-]+){1,6}(?![\w])")
+_BEFORE_MARK = re.compile(r"(?<![\w.-])[+(]?\d[\d().-]*(?:[ -][\d().-]+){0,5}[ ]?\(\Z")
 _H_BEFORE = re.compile(r"(?:^|[\s(,;/|])(?:h|hm|hme|r)[ ]?(?:\)|:|-|#|=)[ ]{0,3}\Z")
 _AFTER = re.compile(
-    r"[ ]{0,3}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|"
+    r"[\s>]{0,6}(?:[-(\[/,][ ]?){0,2}(?:(?:(?:at|is my|is his|is her|for my|-) )?(?:(?:my|his|her) )?(?:home|house)|"
     r"residence|h|hm|maison|domicile|private|personal|perso)(?![\w'-])(?![ ](?:office|depot|page|fax|loan|run|"
     r"team))")
 _KIN = re.compile(
@@ -70,6 +72,11 @@ class HomePhoneRecognizer(Recognizer):
             if far and 8 <= sum(map(str.isdigit, far.group())) <= 15 and not PHONE.search(low, place, far.end()) \
                     and _LABEL.match(low, place) and _AFTER_LABEL.match(low, _end(low, place), far.start()):
                 yield Hit(far.start(), far.end(), 0.85, ("context:home", "abroad"))
+
+        for place in doc.spots(("home", "h")):
+            m = _BEFORE_MARK.search(low, doc.around(place, place, 28)[0], place)
+            if m and low.startswith(("h)", "home)"), place) and 8 <= sum(map(str.isdigit, m.group())) <= 15:
+                yield Hit(m.start(), place - 1, 0.85, ("context:h", "abroad"))
 
     @staticmethod
     def _after(low: str, at: int, hi: int) -> str:

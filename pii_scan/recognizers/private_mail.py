@@ -12,7 +12,7 @@ from pii_scan.recognizers.contact import EMAIL
 _LABEL = re.compile(
     r"\b(?:(?:private|personal|home|perso) (?:e-?mail|mail|address|account|id)(?: address)?|(?:adresse|courriel) "
     r"(?:prive|personnel|perso)\w{0,2}|"
-    r"adresse (?:de )?courriel personnelle|e-?mail (?:me )?at home|home e-?mail)\b[^\n@]{0,30}\Z")
+    r"adresse (?:de )?courriel personnelle|e-?mail (?:me )?at home|home e-?mail)\b(?:[^\n@]|\n(?!\s*\n)){0,30}\Z")
 _AFTER = re.compile(r"[ >\])]{0,3}[(\[-][ ]?(?:home|private|personal|h|perso)(?![\w'-])")
 
 

@@ -47,6 +47,15 @@ _NOT_NAMES = (
     "Recruits?|Members?|Persons?|Customers?|Clients?|"
     "Medical|Dental|Human|Resources|Group|Team|Board|Government|Ministry|Province|Police|Court|State|Federal|"
     "National|Free|New|Subject|Message|Original|"
+    "Do|Does|Did|Is|Are|Was|Were|Be|Has|Have|Had|Can|Could|Will|Would|Should|Might|Must|Let|See|Get|Make|One|Two|"
+    "Three|"
+    "Four|Five|Six|Few|Many|Most|More|Less|Several|Other|Another|Such|Same|Every|Tickets?|Trades?|Trading|Pumps?|"
+    "Cards?|Apply|"
+    "Issues?|Secretary|Family|Families|Channel|Goldman|Sachs|Lynch|Morgan|Bank|Visa|Classic|Gold|Summit|Class|"
+    "Course|Program|"
+    "Instructors?|Officers?|Users?|Cabin|Room|Note|Notes|Attached|Enclosed|Resume|Analyst|Associate|Manager|"
+    "Director|Vice|President|"
+    "Mother|Father|Son|Daughter|God|Lord|Jesus|Christmas|Easter|Internet|English|French|"
     "Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|Votre|Merci|Bonjour|"
     "Pour|Avec|Dans|Sans|Tout|Toute|Toutes|Tous")
 

@@ -121,9 +121,14 @@ class TestNames:
         assert decision.verdict is Verdict.BLOCK
         assert "name-model" in decision.findings[0].why
 
-    def test_what_is_no_person_does_not_block(self, scanner):
-        report = scanner.scan(item("Wellness Summit was diagnosed with cancer of bureaucracy."))
-        assert all(f.score < 0.5 for f in report.findings)
+    def test_a_name_the_model_does_not_know_is_doubt(self, scanner):
+        decision = decided(scanner, item("Farrukh broke his collarbone at the ropes course."))
+        assert decision.verdict is Verdict.REVIEW
+        assert "name-unconfirmed" in decision.findings[0].why
+
+    def test_ordinary_capitals_are_no_names(self, scanner):
+        text = "Medical Research was diagnosed as costly. Goldman Sachs was terminated."
+        assert scanner.scan(item(text)).findings == ()
 
     def test_missing_or_changed_model(self, monkeypatch, tmp_path):
         monkeypatch.setattr(names, "find_spec", lambda _: None)
