@@ -72,14 +72,14 @@ class Corpus:
 
 
 def read_folders(folders: Iterable[Path], read: Read) -> Corpus:
-    """All folders together. Raises `BadCorpus` for a folder without data or a damaged file."""
+    """All folders together, a line that occurs twice kept once. Raises `BadCorpus` for a folder without data or a damaged file."""
     corpus = Corpus()
     for folder in folders:
         one = read_folder(folder, read)
         if not (one.examples or one.lines):
             raise BadCorpus("no labels.jsonl, messages_*.jsonl, domain.jsonl or negatives.txt.gz in a folder")
         corpus = corpus + one
-    return corpus
+    return Corpus(corpus.examples, tuple({(line.text, line.personal): line for line in corpus.lines}.values()))
 
 
 def read_folder(folder: Path, read: Read) -> Corpus:

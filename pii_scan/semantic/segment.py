@@ -23,6 +23,7 @@ SKIPPED = frozenset({Label.ADDRESSES, Label.DISCLAIMER, Label.PROPERTY, Label.LI
 """Labels that are not sentences. The rules read them; the sentence model does not."""
 
 _WRAP = 50          # a line this long that ends without a stop goes on in the next one
+_GREETING = 30      # a line shorter than this that ends with a comma greets somebody
 _QUOTE = re.compile(r"[ \t]*(?:[>|][ \t]?)+")
 _HEADER = re.compile(r"[ \t*]*(?:from|to|cc|bcc|sent|date|de|à|envoyé|x-[a-z]{1,12})[ \t]*:", re.IGNORECASE)
 _SUBJECT = re.compile(r"[ \t*]*(?:subject|objet|re|fw|fwd)[ \t]*:[ \t]*", re.IGNORECASE)
@@ -162,7 +163,8 @@ def _goes_on(before: str, bare: str, line: str) -> bool:
     if _ITEM.match(line):
         return False
     if bare[0].islower():
-        return before[-1] not in ".!?:"
+        greeting = before[-1] == "," and len(before) < _GREETING
+        return before[-1] not in ".!?:" and not greeting
     return len(before) >= _WRAP and before[-1] not in ":"
 
 

@@ -46,7 +46,7 @@ class Recipe:
     is enough other mail.
     """
 
-    folds: int = 5
+    folds: int = 10
     c_sentence: float = 3.0
     balance_sentence: float = 0.3
     c_document: float = 10.0
