@@ -68,7 +68,7 @@ def read_table(rows: Rows, *, pasted: bool = False) -> TableReport:
         if not any(c.kind.name == "name" for c in columns):
             names = _name_column(rows, first, taken=set(kinds))
             columns += [names] if names else []
-    return _judge(columns, first, pasted=pasted)
+    return _judge(rows, columns, first, pasted=pasted)
 
 
 def _header(rows: Rows) -> tuple[int, dict[int, Kind]] | None:
@@ -135,7 +135,7 @@ def _guessed(rows: Rows, first: int) -> list[_Column]:
     return found
 
 
-def _judge(columns: list[_Column], first: int, *, pasted: bool) -> TableReport:
+def _judge(rows: Rows, columns: list[_Column], first: int, *, pasted: bool) -> TableReport:
     filled = [c for c in columns if c.values]
     people = next((c for c in filled if c.kind.name == "name" and c.fit >= 0.5), None)
     ids = next((c for c in filled if c.kind.strong and c.fit >= FIT), None)
@@ -161,8 +161,15 @@ def _judge(columns: list[_Column], first: int, *, pasted: bool) -> TableReport:
             found.append(ColumnFinding(kind, c.index, first, len(c.values), score, why))
     if not found:
         return TableReport()
-    persons = len({v.lower() for v in (people or ids or filled[0]).values})
-    return TableReport(tuple(found), persons if people or ids else 0, _minors(filled) if people else 0)
+    names = [c.index for c in filled if c.kind.name == "name"] if people else []
+    persons = _persons(rows, first, names or ([ids.index] if ids else []))
+    return TableReport(tuple(found), persons, _minors(filled) if people else 0)
+
+
+def _persons(rows: Rows, first: int, columns: list[int]) -> int:
+    """Distinct people: the cells of the name columns (or of the number) taken together, blanks left out."""
+    seen = {" ".join(row[i].strip().lower() for i in columns if i < len(row)).strip() for row in rows[first:]}
+    return len(seen - {""})
 
 
 def _minors(columns: Sequence[_Column]) -> int:

@@ -22,7 +22,7 @@ _STRONG = re.compile(
 _LIVES = re.compile(
     r"\b(?:lives?|living|resid(?:es?|ing)|habite) (?:at|on|in|au|a|le) (?:\d{1,5}[a-z]?(?:-\d{1,5})?,? [a-z]\w{2,})")
 _LIVE_WORDS = frozenset({"live", "lives", "living", "resides", "reside", "residing", "habite"})
-_WEAK = re.compile(r"\b(?:home|house|apartment|condo|domicile|apt)\b")
+_WEAK = re.compile(r"\b(?:home|apartment|condo|domicile|apt)\b")
 _WORK = re.compile(
     r"\b(?:inc|ltd|llc|corp|company|suite|floor|office|bureau|hotel|motel|restaurant|inn|tower|building|bldg|plaza|"
     r"campus|"

@@ -73,10 +73,14 @@ def numbers(seed: int, kind: str) -> str:
                 return stem + d
 
 
+SSN = "536904399"
 SIN, PHN, PEN, NHS, CARD = (numbers(7, k) for k in ("sin", "phn", "pen", "nhs", "card"))
 
 
 def wrong(number: str) -> str:
+    """The number mistyped: another check digit, or a social security number of an area never issued."""
+    if number == SSN:
+        return "000" + number[3:]
     return number[:-1] + str((int(number[-1]) + 1) % 10)
 
 
@@ -119,7 +123,7 @@ LABELLED = [
     ("bc_phn", "PHN", PHN, (4, 3, 3)),
     ("bc_pen", "PEN", PEN, (3, 3, 3)),
     ("uk_nhs", "NHS number", NHS, (3, 3, 4)),
-    ("us_ssn", "SSN", "536904399", (3, 2, 4)),
+    ("us_ssn", "SSN", SSN, (3, 2, 4)),
 ]
 
 
@@ -144,8 +148,6 @@ class TestLabelledNumbers:
         )
 
     def test_wrong_check_digit(self, kind, label, number, sizes):
-        if kind == "us_ssn":
-            pytest.skip("has none")
         assert found(kind, f"{label}: {spaced(wrong(number), *sizes)}") == []
 
     def test_wrong_context(self, kind, label, number, sizes):

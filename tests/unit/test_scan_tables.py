@@ -30,6 +30,12 @@ def test_names_with_birth_dates():
     assert (report.persons, report.minors) == (5, 0)
 
 
+def test_people_with_first_and_last_names_apart():
+    rows = [["First name", "Last name", "DOB"], ["Ann", "Lee", "1990-01-01"], ["Ann", "Fox", "1991-01-01"],
+            ["Bo", "Lee", "1992-01-01"], ["Bo", "Lee", "1992-01-01"], ["", "", ""]]
+    assert read_table(rows).persons == 3
+
+
 def test_minors_are_counted():
     births = [
         f"{YEAR - 30}-01-01",
