@@ -116,7 +116,7 @@ def cell_text(value: float | str, code: str, *, from_1904: bool = False) -> tupl
 def spells_out(shown: str, text: str) -> bool:
     """Whether a displayed form gives a number digit by digit, perhaps with leading zeros, blanks or hyphens."""
     digits = re.sub(r"\D", "", shown).lstrip("0")
-    return bool(_DIGIT_LIKE.match(shown) and digits and digits == text.lstrip("-") and len(shown) > len(text))
+    return bool(_DIGIT_LIKE.match(shown) and digits and digits == text and len(shown) > len(text))
 
 
 def display(value: float, code: str, *, from_1904: bool = False) -> str:

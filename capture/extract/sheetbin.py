@@ -1,7 +1,8 @@
 """Workbooks of the .xls kind. Cells come from calamine, the rest from the records themselves.
 
 calamine allocates the whole rectangle between the first and the last cell, and aborts the process when that
-fails; so the true extent is taken from the records first.
+fails; so the true extent is taken from the records first. It also follows circular sector chains without end;
+so it gets the workbook stream in a compound file written anew.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import python_calamine as calamine
 import xlrd
 
 from capture.extract import biff, numfmt, officeart, oleobjects
-from capture.extract.cfb import MAGIC, Compound
+from capture.extract.cfb import MAGIC, Compound, write_compound
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.sheetgrid import CellBudget, Grid
 from pii_scan.text import Label
@@ -30,7 +31,9 @@ def read_xls(data: bytes, sink: Sink) -> None:
         name = next((name for name in ("Workbook", "Book") if (name,) in compound), "")
         if not name:
             raise CannotRead("corrupt")
-        book = biff.scan(compound.read(name))
+        stream = compound.read(name)
+        book = biff.scan(stream)
+        data = write_compound([((name,), stream)])
     if any(sheet.rows * sheet.columns > sink.limits.sheet_cells for sheet in book.sheets):
         _sparse_cells(data, sink)
     else:

@@ -70,6 +70,8 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError
         yield key, content
         at = end + 2
+    if data[at:].strip(b"\0\r\n "):
+        raise ValueError
 
 
 class _Reader:
