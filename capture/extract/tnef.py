@@ -69,6 +69,8 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         if end + 2 <= len(data) and sum(content) & 0xFFFF != struct.unpack_from("<H", data, end)[0]:
             raise ValueError
         yield key, content
+        if end + 2 > len(data):  # cut off before the checksum: who knows what followed
+            raise ValueError
         at = end + 2
     if data[at:].strip(b"\0\r\n "):
         raise ValueError
