@@ -147,7 +147,7 @@ KINDS: tuple[Kind, ...] = (
     _kind("home_address", _C.HOME_CONTACT, r"home (?:mailing )?address(?: \w+)?|residential address|"
           r"(?:permanent|current) address|adresse (?:du )?domicile|adresse personnelle", score=0.9, alone_score=0.6,
           with_id=True),
-    _kind("emergency_contact", _C.HOME_CONTACT, r"emergency(?: contact| phone| no| number)?|next of kin|"
+    _kind("emergency_contact", _C.HOME_CONTACT, r"emergency (?:contact|phone|tel|no|number)|^emergency$|next of kin|"
           r"contact d urgence|in case of emergency", score=0.9, alone_score=0.5),
     _kind("guardian", _C.MINOR, r"(?:parents?|guardians?|mother|father)(?: s)?(?: guardian)?"
           r"(?: name| phone| email| signature| contact)?|tuteur|parent tuteur", score=0.9, alone_score=0.5),
