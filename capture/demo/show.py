@@ -67,7 +67,7 @@ def _show(home: Path, *, kept: bool) -> int:
         out.print(f"[red]{wrong} items did not end as they should.[/]")
     _notices(home)
     verified = desk.verify_audit(settings)
-    out.print(f"\n[bold]Audit[/]: {verified['sentence']}.")
+    out.print(f"\n[bold]Checked:[/] {verified['sentence']}.")
     _next(home, kept=kept)
     return 1 if wrong or not verified["whole"] or totals["unfinished"] else 0
 
