@@ -16,7 +16,7 @@ _ORIGIN = (
     r"(?:haida|metis|cree|ojibwe|inuit|first nations|indigenous|aboriginal|african[- ]american|black|hispanic|"
     r"latino|latina|chinese|filipino|punjabi|somali|"
            r"status indian|coast salish|nisga'a|secwepemc|two-spirit)")
-_ORIENTATION = r"(?:gay|lesbian|bisexual|transgender|transitioning|queer|non-?binary)"
+_ORIENTATION = r"(?:gay|lesbian|bisexual|transgender|queer|non-?binary)"
 _PARTY = r"(?:ndp|liberal|liberals|conservatives?|green party|republicans?|democrats?|communist|bloc|pq|party)"
 
 

@@ -39,8 +39,12 @@ _MEETING = re.compile(
     r"meeting|webinar|pager|paging|page|answering service|teams meeting|placeware|livemeeting|netmeeting|web cast|"
     r"webcast|reunion|toll[- ]free)\b")
 _CALL = re.compile(
-    r"\b(?:conference|dial-?in|dial in|call-?in|participant|host code|webinar|bridge|toll[- ]free|pager)\b")
+    r"\b(?:conference|dial-?in|dial in|call-?in|participant|chairperson|leader|host code|webinar|bridge|toll[- "
+    r"]free|pager)\b")
 _LINK = re.compile(r"[?&/][^\s<>]{0,200}\Z|(?:https?|ftp)://[^\s<>]{0,200}\Z")
+_DEVICE = re.compile(
+    r"\b(?:account|log-?in|user|phone|tablet|laptop|device|screen|app|safe|vault|door|gate|alarm|lock(?:box|er)?|"
+                     r"building|house|file|zip|wifi|wi-fi|portal|server|e-?mail)\b")
 _PIN_ONLY = frozenset({"pin", "pin-number", "pin-code", "nip", "pin-for"})
 _PIN = re.compile(
     r"[^\n.:=]{0,50}(?:[:=]|[ ](?:is|est|le|was|#|changed to|reset to|still|now))[ ]{0,4}(?:le )?(?:still |now "
@@ -66,7 +70,7 @@ class CredentialsRecognizer(Recognizer):
             "passcode", "pass code",
         "mot de passe", "mdp", "pin", "pin number", "pin code", "nip", "secret", "door code", "gate code",
             "alarm code",
-        "lockbox code", "hours code", "keypad", "combo", "api key", "wifi key", "network key", "code de la porte",
+        "lockbox code", "hours code", "keypad", "api key", "wifi key", "network key", "code de la porte",
             "code d'acces", "access code", "unlock code", "combination")
 
     def words(self) -> frozenset[str]:
@@ -84,6 +88,8 @@ class CredentialsRecognizer(Recognizer):
             meeting = _CALL if _USER.search(low, lo, hi) else _MEETING
             if meeting.search(low, lo, hi) or _LINK.search(low, max(lo, start - 60), start):
                 continue
+            if name in ("passcode", "pass-code", "access-code") and not _DEVICE.search(low, lo, hi):
+                continue  # mostly of conference lines
             if code == "pin" and PHONE.search(low, lo, hi):
                 continue  # the code of a telephone line
             yield Hit(a, b, 0.9, (f"context:{name}", code))

@@ -30,7 +30,7 @@ class DateOfBirthRecognizer(Recognizer):
     needs_word = False  # names with dates need none
     strong = Phrases("date of birth", "birth date", "birthdate", "dob", "born", "born on", "birthday", "bday", "b-day",
         "d/b",
-                     "date de naissance", "naissance", "ddn", "nee le", "ne le", "nee", "ne", "birthdays", "bdate",
+                     "date de naissance", "naissance", "ddn", "nee le", "ne le", "birthdays", "bdate",
                      "birth", "anniversaire", "birthdays")
 
     def words(self) -> frozenset[str]:

@@ -29,7 +29,8 @@ class EducationRecognizer(WordingRecognizer):
     never = re.compile(
         r"\b(?:passing (?:mark|grade)|pass mark|high[- ]grade|grade (?:crude|oil|gas|level)|investment grade|"
         r"failed to (?:mention|respond|see|get|include|send|make|do|deliver|pay|provide|attach)|note de passage|"
-        r"(?:voicemail|call|hearing|interview|conference|court|trial) transcripts?|your child's|"
+        r"(?:voicemail|call|hearing|interview|conference|court|trial) transcripts?|your child's|positions|curves?|"
+        r"books?|"
                        r"exam (?:room|schedule|date|invigilat\w+)|final (?:draft|version|copy|agreement|exam is)|"
                        r"benchmark|market)\b")
     cues = (
@@ -54,6 +55,7 @@ class EducationRecognizer(WordingRecognizer):
             r"admission|rejected) (?:to|into|by) (?:the )?(?:[a-z-]{2,15} ){0,3}(?:program|course|academy|school|"
             r"university|college|mba)\b)")),
         (0.85, "fr", compile_cue(
-            r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:a echoue|ont rate|a rate|a ete prise? a tricher|a coule) ?)")),
+            r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:a echoue|(?:a|ont) rate (?:l|son|sa|leur|la|le)|a ete prise? a "
+            r"tricher|a coule) ?)")),
         (0.85, "fr", compile_cue(rf"(?i:\breleve de notes ?:? ?)(?P<name>{NAME})")),
     )

@@ -92,7 +92,7 @@ class HealthRecognizer(WordingRecognizer):
             r"disability) leave\b)")),
         (0.85, "sick", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:out sick|off sick|home sick|been (?:very |really |so )?(?:sick|"
-            r"ill)|called in sick|sick today|very sick|very ill|seriously ill|terminally ill|sick (?:with|"
+            r"ill)|called in sick|sick today|very sick|very ill(?! minded)|seriously ill|terminally ill|sick (?:with|"
             r"yesterday|as a dog)|ill with|feeling ill)\b)")),
         (0.85, "injury", compile_cue(
             rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,2}}(?:broke|fractured|sprained|tore|injured|dislocated|ruptured) "

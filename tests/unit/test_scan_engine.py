@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pii_scan.engine import Scanner
 from pii_scan.errors import BadPack, ModelMissing
@@ -163,8 +165,7 @@ class TestBusinessContact:
         assert scanner.scan(item(text, envelope=party)).findings[0].exempt == "party-domain"
         assert scanner.scan(item(text)).findings[0].exempt == ""
         assert (
-            scanner.scan(item(text.replace("exempla.example.com", "gmail.com"), envelope=free)).findings[0].exempt ==
-                ""
+            scanner.scan(item(text.replace("exempla.example.com", "gmail.com"), envelope=free)).findings[0].exempt == ""
         )
         known = Scanner(ScanSettings(contacts=("ann@exempla.example.com", "604-555-0199")), semantic=FixedDoubt())
         assert known.scan(item(text)).findings[0].exempt == "known-contact"
@@ -239,3 +240,51 @@ def test_student_number_form_is_a_setting():
 def test_bad_pack(tmp_path: Path):
     with pytest.raises(BadPack):
         Scanner(ScanSettings(pack=str(tmp_path / "none.toml")))
+
+
+RULES = Scanner(ScanSettings(names=False), semantic=FixedDoubt())
+FRAGMENTS = st.sampled_from(
+    (
+        "SIN",
+        "130 692 544",
+        "born",
+        "1987-03-04",
+        "home",
+        "604-555-0199",
+        "password:",
+        "Hunter2xx",
+        "\n",
+        "\t",
+        "|",
+        "> ",
+        "DOB",
+        "Name",
+        "Ann Lee",
+        "\x1e",
+        "İ",
+        "ﬁ",
+        "née",
+        "IBAN DE89 3704 0044 0532 0130 00",
+        "12 Elm Street",
+        "she was diagnosed",
+        "   ",
+    )
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.one_of(FRAGMENTS, st.text(max_size=12)), max_size=25), st.sampled_from(list(Label)))
+def test_any_text_gets_a_verdict_and_offsets_inside_it(words, label):
+    text = " ".join(words)
+    table = Table(tuple(tuple(line.split("\t")) for line in text.split("\n")))
+    made = item(Block(text, label), table)
+    report = RULES.scan(made)
+    for f in report.findings:
+        if f.block == 0:
+            assert 0 <= f.start <= f.end <= len(text)
+        else:
+            assert 0 <= f.start < len(table.rows)
+            assert 0 <= f.end < max(1, len(table.rows[f.start]))
+        assert 0 < f.score <= 1
+        assert f.why
+    assert RULES.decide(report, made).verdict in list(Verdict)
