@@ -78,6 +78,8 @@ def iso(serial: float, code: str, *, from_1904: bool = False) -> str:
 
 def plain(value: float | str) -> str:
     """A number in full: integers to the last digit, never with an exponent up to 10^20."""
+    if isinstance(value, str) and len(value) < 16 and value.isdecimal() and value.isascii() and value[0] != "0":
+        return value
     try:
         number = float(value)
     except ValueError:
@@ -93,20 +95,29 @@ def plain(value: float | str) -> str:
     return format(Decimal(text), "f") if "e" in text and abs(number) > 1e-12 else text
 
 
-def cell_text(value: float | str, code: str, *, from_1904: bool = False) -> tuple[str, str]:
+@lru_cache(maxsize=2_000)
+def _may_spell_out(code: str) -> bool:
+    """Whether a number format can show the digits of a whole number and nothing else that counts."""
+    return not any(mark in code for mark in ",.%Ee?/") and any(mark in code for mark in "0#")
+
+
+def cell_text(value: float | str, code: str, *, from_1904: bool = False, shown_too: bool = True) -> tuple[str, str]:
     """(text of the cell, other form shown on screen or empty).
 
     Dates come as ISO; a number that the format spells out digit by digit (leading zeros, blanks, hyphens) as
-    shown; any other number in full.
+    shown; any other number in full. Without `shown_too` the other form is not worked out where that is all it
+    is for.
     """
-    number = float(value)
     if not code or code == "General" or code == "@":
         return plain(value), ""
+    number = float(value)
     if is_date(code):
         text = iso(number, code, from_1904=from_1904)
-        shown = display(number, code, from_1904=from_1904)
+        shown = display(number, code, from_1904=from_1904) if shown_too else text
         return text, shown if shown != text else ""
     text = plain(value)
+    if (code == "0" and text.isdecimal()) or not (shown_too or _may_spell_out(code)):
+        return text, ""
     shown = display(number, code, from_1904=from_1904)
     if shown == text:
         return text, ""

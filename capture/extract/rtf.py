@@ -6,6 +6,7 @@ unknown ones stay. HTML wrapped in RTF is unwrapped and handed over as HTML.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from capture.extract import rtfwords as words
 from capture.extract.carve import embed_pictures
 from capture.extract.codepages import codec_of
-from capture.extract.oleobjects import give_native
+from capture.extract.oleobjects import embed_compound, give_native
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.rtfflow import Flow
 from pii_scan.text import Label
@@ -48,7 +49,7 @@ class _Group:
 def read_rtf(data: bytes, sink: Sink) -> None:
     """Read an RTF document. Raises `CannotRead("corrupt")` when it is none, or has too many open groups.
 
-    Unclosed groups at the end (a truncated file) and unreadable characters make it partial, `corrupt`.
+    An end in the middle of the text (a truncated file) and unreadable characters make it partial, `corrupt`.
     """
     start = data.find(b"{\\rtf", 0, 1_024)
     if start < 0:
@@ -71,6 +72,8 @@ class _Reader:
     objects: int = 0
     shown: int = 0
     damaged: int = 0
+    inked: bool = False
+    binaries: int = 0
 
     def read(self, data: bytes, start: int) -> None:
         main = Flow(self.sink, Label.TEXT, "")
@@ -108,7 +111,7 @@ class _Reader:
                     else:
                         self._word(word, number)
         finally:
-            self._finish(main, closed=closed)
+            self._finish(main, closed=closed or data.rstrip(b"\0\r\n ").endswith(b"}"))
 
     def _finish(self, main: Flow, *, closed: bool) -> None:
         self._decode()
@@ -119,7 +122,9 @@ class _Reader:
             text = "".join(self.html)
             if text.strip():
                 self.sink.embed(_mended(text).encode(), what="HTML body", declared="text/html")
-        if not closed or self.damaged > max(20, _DAMAGE_SHARE * self.shown):
+        if closed and not self.inked and not self.objects and not self.binaries:
+            self.sink.empty()
+        if not closed or self.damaged > max(20, _DAMAGE_SHARE * self.shown) or 2 * self.damaged > self.shown:
             self.sink.partial("corrupt")
 
     # groups
@@ -199,6 +204,7 @@ class _Reader:
         if group.silent:
             return
         self.shown += len(text)
+        self.inked = self.inked or not text.isspace()
         self.damaged += text.count("\ufffd") + sum(c < " " and c not in "\t\n" for c in text)
         if self.from_html and (group.destination == "htmltag" or group.flow is self.groups[0].flow):
             if not group.html_off:
@@ -301,6 +307,7 @@ class _Reader:
     # pictures and objects
 
     def _binary(self, destination: str, raw: bytes) -> None:
+        self.binaries += 1
         digits = _NOT_HEX.sub(b"", raw)
         if len(digits) < 16:
             return
@@ -318,10 +325,8 @@ class _Reader:
         try:
             kind = struct.unpack_from("<I", content, 4)[0]
             name, at = _counted(content, 8)
-            if kind == 1:  # a link: topic and item name the file
-                topic, at = _counted(content, at)
-                item, at = _counted(content, at)
-                self.sink.text(f"{topic} {item}", Label.LINK, what)
+            if kind == 1:
+                self._link(content, at, what)
                 return
             if kind == 2:
                 _, at = _counted(content, at)
@@ -336,11 +341,19 @@ class _Reader:
         if kind == 2 and name.casefold() == "package":
             give_native(b"\0\0\0\0" + body, self.sink, what)
         elif kind == 2 and body:
-            self.sink.embed(body, what=what)
+            embed_compound(body, self.sink, what)
         elif kind != 2 and body:
             embed_pictures(body, self.sink, "picture", self.objects)
         else:
             self.sink.partial("corrupt")
+
+
+    def _link(self, content: bytes, at: int, what: str) -> None:
+        """A linked object holds no data; topic and item name its file, where they are given."""
+        with contextlib.suppress(struct.error, ValueError):
+            topic, at = _counted(content, at)
+            item, _ = _counted(content, at)
+            self.sink.text(f"{topic} {item}", Label.LINK, what)
 
 
 def _counted(data: bytes, at: int) -> tuple[str, int]:

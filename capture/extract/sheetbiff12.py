@@ -145,7 +145,7 @@ def _cell(kind: int, data: bytes, style: int, strings: list[str], codes: list[st
     if kind in (_RK, _REAL, _F_NUMBER):
         value: float = numfmt.unpack_rk(data, 8) if kind == _RK else struct.unpack_from("<d", data, 8)[0]
         code = codes[style] if style < len(codes) else ""
-        text, shown = numfmt.cell_text(value, code, from_1904=from_1904)
+        text, shown = numfmt.cell_text(value, code, from_1904=from_1904, shown_too=grid.wants_shown)
         grid.shown(shown)
         return text
     return ""

@@ -85,7 +85,7 @@ def _row_texts(cells: Sequence[object], row: int, shown: dict[tuple[int, int], t
             continue
         formatted = shown.get((row, column))
         if formatted and not isinstance(value, (str, bool)):
-            text, other = numfmt.cell_text(*formatted, from_1904=from_1904)
+            text, other = numfmt.cell_text(*formatted, from_1904=from_1904, shown_too=grid.wants_shown)
             grid.shown(other)
         else:
             text = _text(value)

@@ -55,6 +55,11 @@ class Grid:
         self._rows.append(row)
         self._cells += width
 
+    @property
+    def wants_shown(self) -> bool:
+        """Whether further displayed forms are kept."""
+        return len(self._shown) < SHOWN_MAX
+
     def shown(self, text: str) -> None:
         """The form a number has on screen, where it differs from the cell's text."""
         if text and len(self._shown) < SHOWN_MAX:

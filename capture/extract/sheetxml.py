@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from capture.extract import numfmt
 from capture.extract.reader import Sink
 from capture.extract.sheetgrid import Grid
-from capture.extract.xmlparts import Walker, attribute, has_ink
+from capture.extract.xmlparts import Walker, attribute, has_ink, local
 from pii_scan.text import Label
 
 _MARGINS = frozenset({"oddHeader", "oddFooter", "evenHeader", "evenFooter", "firstHeader", "firstFooter"})
@@ -130,13 +130,41 @@ class SheetCells(Walker):
         self._beside: dict[str, Label] = {}
         self.lost = False
 
-    def opened(self, name: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        """Cells and values, which come by the million, without the common path; the parser limits their depth."""
+        name = self._names.get(tag)
+        if name is None:
+            name = self._names[tag] = local(tag)
         if name == "c":
-            self._kind = attributes.get("t", "n")
-            self._style = attributes.get("s", "")
-            reference = attributes.get("r", "")
+            get = attributes.get
+            self._kind = get("t", "n")
+            self._style = get("s", "")
+            reference = get("r", "")
             self._column = _column(reference) if reference else self._column + 1
-        elif name in ("v", "t"):
+        elif name == "v":
+            self._keep = True
+        else:
+            super().start(tag, attributes)
+
+    def end(self, tag: str) -> None:
+        """The other half of `start`."""
+        name = self._names[tag]
+        if name == "c":
+            if self._value:
+                self._cell("".join(self._value))
+                self._value = []
+        elif name == "v":
+            self._keep = False
+        else:
+            super().end(tag)
+
+    def data(self, text: str) -> None:
+        """Text of the open cell or margin."""
+        if self._keep and self._kind != "phonetic":
+            self._value.append(text)
+
+    def opened(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "t":
             self._keep = True
         elif name == "row":
             number = attributes.get("r", "")
@@ -154,17 +182,9 @@ class SheetCells(Walker):
             for key in _PROMPTS:
                 self._aside(attributes.get(key, ""), Label.NOTE)
 
-    def characters(self, text: str) -> None:
-        if self._keep and self._kind != "phonetic":
-            self._value.append(text)
-
     def closed(self, name: str) -> None:
-        if name in ("v", "t"):
+        if name == "t":
             self._keep = False
-        elif name == "c":
-            if self._value:
-                self._cell("".join(self._value))
-                self._value = []
         elif name == "row":
             cells, self._cells = self._cells, {}
             if 0 < self._row <= MAX_ROW:
@@ -214,7 +234,8 @@ class SheetCells(Walker):
         try:
             if not code:
                 return value if value.lstrip("-").isdecimal() else numfmt.plain(value)
-            text, shown = numfmt.cell_text(value, code, from_1904=self._from_1904)
+            text, shown = numfmt.cell_text(value, code, from_1904=self._from_1904,
+                                            shown_too=self._grid.wants_shown)
         except ValueError:
             return value
         self._grid.shown(shown)

@@ -119,7 +119,6 @@ def test_wrapped_html_is_handed_over_as_html() -> None:
     [
         pytest.param(rtf("words that stand before the cut {\\b and")[:-3], "corrupt", id="cut off"),
         pytest.param(b"{\\rtf1 " + bytes(range(128, 160)) * 30 + bytes(range(1, 9)) * 30 + b"}", "corrupt", id="noise"),
-        pytest.param(b"{\\rtf1}", "no_text", id="nothing in it"),
     ],
 )
 def test_damage_is_held(data: bytes, code: str) -> None:
@@ -142,3 +141,12 @@ def test_large_input_takes_seconds_at_most(data: bytes) -> None:
     start = time.process_time()
     read(data)
     assert time.process_time() - start < 12
+
+
+def test_a_document_without_any_text_is_empty_and_not_held() -> None:
+    assert read(rtf(r"{\stylesheet{\s1 Heading;}}\pard\par")).status == "read"
+
+
+def test_a_picture_that_cannot_be_read_is_no_empty_document() -> None:
+    assert read(rtf(r"{\pict\pngblip " + make.png(800, 600).hex() + "}")).status != "read"
+    assert read(rtf(r"{\pict\dibitmap " + "00" * 400 + "}")).status != "read"
