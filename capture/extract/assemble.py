@@ -16,10 +16,16 @@ from pii_scan.text import REASON_CODES, Address, Block, Envelope, Extraction, La
 
 _IDENT: Final = re.compile(r"0(\.\d{1,5}){0,20}")
 _KIND: Final = re.compile(r"[a-z0-9]{0,12}")
-_WHAT: Final = re.compile(r"[a-z0-9 ,()-]{1,60}")
+_WHAT: Final = re.compile(r"(?:(?:[a-z]+|\d{1,9})[ ,()]{0,3}|\(){1,12}")
+_WHAT_WORDS: Final = frozenset([
+    "attachment", "body", "calendar", "content", "drawing", "embedded", "file", "form", "headers", "html", "in", "item",
+    "mail", "member", "message", "note", "object", "of", "page", "part", "picture", "preamble", "raw", "sheet", "signed",
+    "slide", "text"])
 _WHERE: Final = re.compile(r"[a-z0-9 ,()/-]*|(?:[a-z0-9 ,()/-]|\b[A-Z]{1,3}\d{0,7}\b){0,200}")
 _WHERE_LENGTH: Final = 120
 _SHORT: Final = 24
+_SLACK: Final = 1_000_000
+_BLOCKS: Final = 1_000_000
 _LABELS: Final = {label.value: label for label in Label}
 
 
@@ -85,7 +91,11 @@ class Book:
         self._chars = 0
         self._blocks = 0
         self._picture: PictureSeen | None = None
-        self._tables: dict[str, dict[str, Any]] = {}
+
+    def next_child(self) -> None:
+        """Another child goes on with the item; what it sends counts from nothing."""
+        self._chars = self._blocks = 0
+        self._picture = None
 
     def event(self, event: dict[str, Any]) -> bool:
         """Take one event; true when the child has moved on to another part. Raises `BadFrame`."""
@@ -124,12 +134,13 @@ class Book:
     def extraction(self) -> Extraction:
         """Return the result as it stands."""
         parts = []
+        parents = {ident.rpartition(".")[0] for ident in self.records}
         for ident in sorted(self.records, key=_sort_key):
             record = self.records[ident]
             is_mail_itself = ident == "0" and record.kind in ("eml", "mbox")
             if is_mail_itself and not record.codes and not record.blocks:
                 continue
-            parts.append(self._part(ident, record))
+            parts.append(self._part(ident, record, has_parts=ident in parents))
         return Extraction(tuple(parts), self._envelope)
 
     def _event(self, event: dict[str, Any]) -> bool:
@@ -138,7 +149,7 @@ class Book:
             self.done = True
             return True
         if name == "envelope":
-            self._envelope = _envelope(event)
+            self._envelope = _envelope(event, self.limits.addresses)
             return False
         ident = event["id"]
         if not _IDENT.fullmatch(ident):
@@ -178,9 +189,8 @@ class Book:
             raise BadFrame
         if len(self.records) >= self.limits.part_records + 50:
             raise BadFrame
-        what = event["what"].casefold()
         self.records[ident] = Record(
-            what if _WHAT.fullmatch(what) else "embedded file", str(event["name"])[:4_096],
+            _what(event["what"]), str(event["name"])[:4_096],
             section=bool(event["section"]), kind=self._kind(event["kind"]), size=int(event["size"]))
 
     def _kind(self, kind: str) -> str:
@@ -190,9 +200,7 @@ class Book:
 
     def _spend(self, characters: int) -> None:
         self._chars += characters
-        self._blocks += 1
-        # a part that was read twice, because a sibling ended the first child, counts twice
-        if self._chars > 6 * self.limits.text_chars or self._blocks > self.limits.text_chars // 4:
+        if self._chars > self.limits.text_chars + _SLACK:
             raise BadFrame
 
     def _text(self, record: Record, event: dict[str, Any]) -> None:
@@ -200,6 +208,9 @@ class Book:
         if not isinstance(text, str):
             raise BadFrame
         self._spend(len(text))
+        self._blocks += 1
+        if self._blocks > _BLOCKS:
+            raise BadFrame
         if event["more"] and record.blocks and isinstance(last := record.blocks[-1], Block):
             record.blocks[-1] = Block(last.text + text, last.label, last.where, last.quoted)
             return
@@ -212,7 +223,7 @@ class Book:
             cells = tuple(seen.setdefault(cell, cell) if len(cell) < _SHORT else cell for cell in row)
             if not all(isinstance(cell, str) for cell in cells):
                 raise BadFrame
-            self._spend(sum(map(len, cells)))
+            self._spend(sum(map(len, cells)) + len(cells))
             rows.append(cells)
         table = Rows(rows, _LABELS[event["label"]], _where(event["where"]), int(event["first_row"]),
                      bool(event["quoted"]))
@@ -241,14 +252,13 @@ class Book:
                 record.codes.remove(code)
                 record.codes.insert(0, code)
 
-    def _part(self, ident: str, record: Record) -> Part:
+    def _part(self, ident: str, record: Record, *, has_parts: bool) -> Part:
         has_text = any(isinstance(b, Rows) or b.label is not Label.NAME for b in record.blocks)
-        inside = any(other.startswith(ident + ".") for other in self.records)
         status: Status = "read"
         if any(not seen.settled and not seen.small for seen in record.pictures):
             record.flag("needs_ocr")
         if record.codes:
-            status = "partial" if has_text or (inside and record.read) else "unreadable"
+            status = "partial" if has_text or (has_parts and record.read) else "unreadable"
         blocks = tuple(block.finished() if isinstance(block, Rows) else block for block in record.blocks)
         return Part(self._place(ident), record.kind, blocks, status,
                     record.codes[0] if record.codes else "", self._path(ident), record.size, record.millis)
@@ -298,6 +308,13 @@ def _reason(code: str) -> str:
     return code
 
 
+def _what(what: str) -> str:
+    """Return `what` if it is made of our own words and counts, else "embedded file"."""
+    what = what.casefold()[:80]
+    known = _WHAT.fullmatch(what) and _WHAT_WORDS.issuperset(re.findall(r"[a-z]+", what))
+    return what if known else "embedded file"
+
+
 def _where(where: str) -> str:
     """Return `where` if it is a place made of counts; a place that is none is left out, never shown."""
     return where if len(where) <= _WHERE_LENGTH and _WHERE.fullmatch(where) else ""
@@ -308,12 +325,12 @@ def _address(value: Any) -> Address:
     return Address(str(name), str(email))
 
 
-def _envelope(event: dict[str, Any]) -> Envelope:
+def _envelope(event: dict[str, Any], most: int) -> Envelope:
     sender = event["sender"]
     return Envelope(
         message_id=str(event["message_id"]), subject=str(event["subject"]),
         sender=_address(sender) if sender else None,
-        recipients=tuple(_address(value) for value in event["recipients"]),
+        recipients=tuple(_address(value) for value in event["recipients"][:most]),
         sent=str(event["sent"]), in_reply_to=str(event["in_reply_to"]),
-        references=tuple(str(value) for value in event["references"]), list_mail=bool(event["list_mail"]),
-        sensitivity=str(event["sensitivity"]), categories=tuple(str(value) for value in event["categories"]))
+        references=tuple(str(value) for value in event["references"][:most]), list_mail=bool(event["list_mail"]),
+        sensitivity=str(event["sensitivity"]), categories=tuple(str(value) for value in event["categories"][:most]))

@@ -15,19 +15,29 @@ _XML: Final = re.compile(r"<!--(.*?)-->|<!\[CDATA\[(.*?)\]\]>|<([^<>]*)>|([^<]+)
 _ATTRIBUTE: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITY: Final = re.compile(r"<!ENTITY\b", re.I)
 _LOSSY_SHARE: Final = 0.01
+_NAMED_CHARSET: Final = re.compile(
+    rb"<(?:meta|\?xml)\b[^<>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.I)
 
 
 def decoded_text(data: bytes, sink: PartSink) -> str:
     """Return the text of a file with line ends as `\\n`. Raises `CannotRead` when it is none."""
-    found: Decoded | None = as_text(data, parse_value(sink.declared)[1].get("charset", ""))
+    charset = parse_value(sink.declared)[1].get("charset", "") or _named_inside(data)
+    found: Decoded | None = as_text(data, charset)
     if found is None:
         raise CannotRead("unknown_type")
     if found.lossy and found.text.count("\ufffd") > _LOSSY_SHARE * len(found.text):
         sink.partial("corrupt")
     text = found.text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip("\ufeff\0 \t\n\f\v"):
+    if not text.strip("\ufeff\0 \t\n\f\v") and not sink.root:
         sink.empty()
     return text
+
+
+def _named_inside(data: bytes) -> str:
+    """The charset that HTML or XML names for itself; not UTF-16, which would not have let us read the name."""
+    found = _NAMED_CHARSET.search(data[:2_048])
+    name = found[1].decode("ascii") if found else ""
+    return "" if name.casefold().startswith(("utf-16", "utf-32", "ucs")) else name
 
 
 def read_text(data: bytes, sink: PartSink) -> None:

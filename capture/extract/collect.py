@@ -285,6 +285,8 @@ def read_item(item: Item, data: bytes, name: str = "", *, truncated: bool = Fals
 def _read_file(part: PartSink, data: bytes, *, truncated: bool = False) -> None:
     if not data:
         part._send("kind", kind="empty", size=0, named="")
+        if part.root:  # an item is a mail: one of no bytes is a mail that was not fetched
+            raise CannotRead("no_text")
         return
     found = sniff(data, name=part.name, declared=part.declared, is_item=part.root)
     part.kind = found.kind

@@ -106,6 +106,7 @@ class SandboxedExtractor:
 
     def _attempt(self, book: Book, raw: bytes, name: str, end: float, *, truncated: bool) -> str:
         """Let one child read what is not settled yet; return "" or the code of what went wrong."""
+        book.next_child()
         unpacker = frames.Unpacker()
         file_end = min(end, time.monotonic() + self.limits.file_seconds)
 

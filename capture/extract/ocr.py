@@ -83,7 +83,10 @@ class Ocr:
             return PageText("", ended.code())
         if ended.status:
             return PageText("", "corrupt")
-        return _page(answer.decode("utf-8", "replace"))
+        try:
+            return _page(answer.decode("utf-8", "replace"))
+        except ValueError:  # no table of words: the program was led astray
+            return PageText("", "corrupt")
 
 
 def read_pictures(book: Book, ocr: Ocr, logos: LogoBook, end: float) -> None:

@@ -46,8 +46,8 @@ ITEMS = [
                  id="document in an archive in a mail"),
     pytest.param(bombs.mail(b"x\r\n", ("a.zip", bombs.encrypted_zip())), "held", id="encrypted archive"),
     pytest.param(bombs.random_bytes(5_000), "held", id="noise"),
-    pytest.param(b"", "read", id="nothing"),
-    pytest.param(b"\r\n\r\n", "read", id="only line ends"),
+    pytest.param(b"", "held", id="nothing"),
+    pytest.param(b"\r\n\r\n", "held", id="only line ends"),
 ]
 
 

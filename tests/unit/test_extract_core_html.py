@@ -100,6 +100,11 @@ def test_embedded_pictures_are_parts() -> None:
     assert unread(extraction) == [("file (html), picture 1 of 1 (png)", "corrupt")]
 
 
+def test_the_charset_a_page_names_for_itself() -> None:
+    page = "<html><head><meta http-equiv=x content='text/html; charset=koi8-r'></head><p>Привет, коллеги</p></html>"
+    assert "Привет, коллеги" in text(read(page.encode("koi8-r"), "a.html"))
+
+
 def test_deep_pages_are_partial_and_their_text_is_kept() -> None:
     extraction = html("<div>" * 2_500 + "bottom words" + "</div>" * 2_500)
     assert unread(extraction) == [("file (html)", "too_deep")]
