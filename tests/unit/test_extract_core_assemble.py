@@ -22,7 +22,8 @@ def opened(ident: str, what: str = "item", *, kind: str = "text", **other: Any) 
 
 
 def said(ident: str, text: str, **other: Any) -> dict[str, Any]:
-    return {"e": "text", "id": ident, "text": text, "label": "text", "where": "", "quoted": False, "more": False} | other
+    return {"e": "text", "id": ident, "text": text, "label": "text", "where": "", "quoted": False,
+            "more": False} | other
 
 
 def rows(ident: str, *cells: list[str], **other: Any) -> dict[str, Any]:
@@ -122,7 +123,8 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.dictionaries(st.sampled_from(["e", "id", "text", "what", "name", "kind", "size", "code", "rows", "where", "logo"]),
+@given(st.dictionaries(st.sampled_from(["e", "id", "text", "what", "name", "kind", "size", "code", "rows", "where",
+                                        "logo"]),
                        JSON | st.sampled_from(["open", "text", "table", "shut", "0", "0.1", "envelope", "picture"])))
 def test_any_event_is_taken_or_refused(event: dict[str, Any]) -> None:
     book = book_of(opened("0"))
