@@ -15,10 +15,10 @@ from capture.settings import load_settings
 
 
 def test_the_demo_ends_with_0_and_everything_is_as_it_should_be(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     home = tmp_path / "demo"
     assert run_demo(home) == 0
-    shown = capsys.readouterr().out
+    shown = capfd.readouterr().out
     linked = sum(outcome == "linked" for outcome in EXPECTED.values())
     assert f"{linked} linked, {len(EXPECTED) - linked} held" in shown
     assert "should be" not in shown
