@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 NOBODY = 65_534
+_LINUX = sys.platform.startswith("linux")
 
 # Ways out of the process, ways to other processes, and ways to write.
 _DENIED = (
@@ -78,14 +79,19 @@ class Cage:
         _limit(resource.RLIMIT_CORE, 0)
         user = _become_nobody() if self.leave_root else os.geteuid() != 0
         _limit(resource.RLIMIT_NPROC, 0)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        privileges = libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        privileges = _LINUX and _give_up_privileges(libc)
         landlock = (may_execute in self.rulesets
                     and libc.syscall(_LANDLOCK_RESTRICT, self.rulesets[may_execute], 0) == 0)
         seccomp = may_execute in self.filters and _load(self.filters[may_execute])
         return {"limits": True, "user": user, "no_new_privs": privileges, "landlock": landlock,
                 "seccomp": seccomp}
+
+
+def _give_up_privileges(libc: ctypes.CDLL) -> bool:
+    """End with the server, let nobody look into the memory, and never gain a privilege again."""
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    return bool(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
 
 
 def prepare() -> Cage:
@@ -167,7 +173,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def _rulesets() -> dict[bool, int]:
-    if not sys.platform.startswith("linux"):
+    if not _LINUX:
         return {}
     libc = ctypes.CDLL(None, use_errno=True)
     abi = libc.syscall(_LANDLOCK_CREATE, None, 0, 1)
