@@ -375,7 +375,7 @@ def queue_list(
 ) -> None:
     """List held items: case, kinds, places, age. No subject lines, no values."""
     from capture.desk import list_cases
-    from capture.terminal import as_json, table
+    from capture.terminal import as_json, short, table
 
     rows = list_cases(_settings(home), all_cases=all_cases)
     if json_out:
@@ -383,7 +383,7 @@ def queue_list(
     else:
         table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
               [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
-                r["opened"]) for r in rows])
+                short("opened", r["opened"])) for r in rows])
 
 
 @queue_app.command("show")
@@ -451,14 +451,14 @@ def crm_list(
 ) -> None:
     """List records of the embedded CRM."""
     from capture.desk import list_crm
-    from capture.terminal import as_json, table
+    from capture.terminal import as_json, short, table
 
     rows = list_crm(_settings(home), kind)
     if json_out:
         as_json(rows)
     else:
         columns = list(rows[0]) if rows else ["id"]
-        table("", columns, [[row[c] for c in columns] for row in rows])
+        table("", columns, [[short(c, row[c]) for c in columns] for row in rows])
 
 
 @crm_app.command("show")
@@ -501,14 +501,14 @@ def audit_show(
 ) -> None:
     """Show audit events: when, who, what, about which id."""
     from capture.desk import show_audit
-    from capture.terminal import as_json, table
+    from capture.terminal import as_json, short, table
 
     rows = show_audit(_settings(home), last=last)
     if json_out:
         as_json(rows)
     else:
         table("", ["seq", "at", "actor", "action", "subject", "facts"],
-              [(r["seq"], r["at"], r["actor"], r["action"], r["subject"],
+              [(r["seq"], short("at", r["at"]), r["actor"], r["action"], r["subject"],
                 " ".join(f"{k}={v}" for k, v in r["body"].items())) for r in rows])
 
 

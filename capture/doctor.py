@@ -92,7 +92,9 @@ def _readers(settings: Settings) -> Iterator[Check]:
     on = [name for name, value in found.items() if value and name != "ocr"]
     off = [name for name, value in found.items() if not value and name != "ocr"]
     needed = found.get("process") and found.get("limits") and sample.status == "read"
-    detail = f"on: {', '.join(on) or 'none'}" + (f"; off: {', '.join(off)}" if off else "")
+    words = {"user": "ordinary user", "process": "own process"}
+    detail = f"on: {', '.join(words.get(n, n) for n in on) or 'none'}"
+    detail += f"; off: {', '.join(words.get(n, n) for n in off)}" if off else ""
     yield Check("reading in child processes", "fail" if not needed else "warn" if off else "ok", detail)
     if missing:
         yield Check("readers", "warn", f"not loaded, their files are held: {', '.join(missing)}")

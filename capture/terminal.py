@@ -21,6 +21,9 @@ PIPE_WIDTH = 118
 """Columns where there is no terminal to ask."""
 
 
+TIMES = frozenset({"sent", "opened", "at"})
+
+
 def is_person() -> bool:
     """True when somebody looks at standard output."""
     return sys.stdout.isatty()
@@ -44,6 +47,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     for row in listed:
         grid.add_row(*(f"[{STATE_STYLE[c]}]{c}[/]" if c in STATE_STYLE else escape(c) for c in row))
     console().print(grid)
+
+
+def short(column: str, value: Any) -> Any:
+    """A value as a person reads it in a table: the first eight of an id, a time to the minute. A pipe gets all."""
+    if not is_person() or not isinstance(value, str):
+        return value
+    if column == "id":
+        return value[:8]
+    return value[:16].replace("T", " ") if column in TIMES else value
 
 
 def as_json(data: Any) -> None:
