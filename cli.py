@@ -481,12 +481,16 @@ def crm_show(
 # -------------------------------------------------------------------------------------------------- audit
 
 @audit_app.command("verify")
-def audit_verify(home: Home = None, json_out: AsJson = False) -> None:
+def audit_verify(
+    home: Home = None, json_out: AsJson = False,
+    anchor: Annotated[str, typer.Option("--anchor", help="The end of the chain as --json printed it earlier "
+                                        "(ROWS:DIGEST), kept elsewhere: finds a chain rewritten as a whole.")] = "",
+) -> None:
     """Check the chain of audit rows. Exits 0 when whole, 1 when a row was changed, added or removed."""
     from capture.desk import verify_audit
     from capture.terminal import as_json, say
 
-    result = verify_audit(_settings(home))
+    result = verify_audit(_settings(home), anchor)
     if json_out:
         as_json(result)
     else:

@@ -123,23 +123,43 @@ def show_crm(settings: Settings, record: str) -> dict[str, Any]:
         return shown
 
 
-def verify_audit(settings: Settings) -> dict[str, Any]:
-    """Walk the chain of audit rows; the walk itself is recorded when the chain is whole."""
+class BadAnchor(BadInput):
+    """An anchor is what `audit verify --json` printed earlier: the number of rows, a colon, the digest."""
+
+    code = "bad-anchor"
+    hint = "For example: --anchor 1204:9f2c... (64 hex digits)."
+
+
+def verify_audit(settings: Settings, anchor: str = "") -> dict[str, Any]:
+    """Walk the chain of audit rows; the walk itself is recorded when the chain is whole.
+
+    `anchor` is the end of the chain as it was printed earlier and kept elsewhere: with it, a chain that was rewritten
+    as a whole is found too.
+    """
     with opened(settings) as (database, _):
-        return verify(database)
+        return verify(database, _anchor(anchor))
 
 
-def verify(database: Database) -> dict[str, Any]:
+def _anchor(text: str) -> audit.Anchor | None:
+    if not text:
+        return None
+    if not (found := re.fullmatch(r"(\d{1,12}):([0-9a-f]{64})", text)):
+        raise BadAnchor
+    return audit.Anchor(int(found[1]), found[2])
+
+
+def verify(database: Database, anchor: audit.Anchor | None = None) -> dict[str, Any]:
     """As `verify_audit`, for an open database."""
     with database.session() as session:
-        result = audit.verify(session)
+        result = audit.verify(session, anchor)
+        end = audit.head(session)
         if result.ok:
             audit.append(session, "audit:chain:verified", actor=actor_name(),
                          body={"rows": result.rows, "result": "whole"})
     sentence = (f"audit whole: {result.rows} rows, every one follows from the one before" if result.ok else
                 f"audit-broken: row {result.row} does not fit ({result.problem}); the rows before it do")
     return {"whole": result.ok, "rows": result.rows, "row": result.row, "problem": result.problem,
-            "sentence": sentence}
+            "anchor": f"{end.count}:{end.digest}", "sentence": sentence}
 
 
 def show_audit(settings: Settings, *, last: int) -> list[dict[str, Any]]:

@@ -157,6 +157,14 @@ def test_one_changed_byte_of_one_audit_row_is_named(tmp_path: Path) -> None:
     assert done.stdout.startswith("audit-broken: row 1 does not fit (changed)")
 
 
+def test_a_chain_rewritten_as_a_whole_is_found_by_an_anchor_kept_elsewhere(tmp_path: Path) -> None:
+    world, other = make_world(tmp_path / "home"), make_world(tmp_path / "other")
+    kept = json.loads(mailweir("audit", "verify", "--json", "--home", world.home).stdout)["anchor"]
+    assert mailweir("audit", "verify", "--anchor", kept, "--home", world.home).returncode == 0
+    assert mailweir("audit", "verify", "--anchor", kept, "--home", other.home).returncode == 1
+    assert mailweir("audit", "verify", "--anchor", "yesterday", "--home", world.home).stderr.startswith("bad-anchor:")
+
+
 # ------------------------------------------------------------------------------------------- bad input
 
 def test_a_missing_home_says_what_to_do(tmp_path: Path) -> None:
