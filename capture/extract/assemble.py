@@ -20,7 +20,8 @@ _WHAT: Final = re.compile(r"(?:(?:[a-z]+|\d{1,9})[ ,()]{0,3}|\(){1,12}")
 _WHAT_WORDS: Final = frozenset([
     "attachment", "body", "box", "calendar", "cell", "chart", "comment", "content", "drawing", "embedded", "endnote",
     "file", "footer", "footnote", "form", "frame", "header", "headers", "html", "in", "item", "layout", "mail",
-    "master", "member", "message", "note", "notes", "object", "of", "page", "paragraph", "paragraphs", "part", "picture",
+    "master", "member", "message", "note", "notes", "object", "of", "page", "paragraph", "paragraphs", "part",
+    "picture",
     "preamble", "raw", "rich", "row", "sheet", "signed", "slide", "table", "text"])
 _WHERE: Final = re.compile(r"[a-z0-9 ,()/-]*|(?:[a-z0-9 ,()/-]|\b[A-Z]{1,3}\d{0,7}\b){0,200}")
 _WHERE_LENGTH: Final = 120
