@@ -30,8 +30,8 @@ def option_texts(count: int, data: bytes) -> list[str]:
         if not key & 0x8000:
             continue
         if key & 0x3FFF in _TEXTS:
-            text = data[at:at + value].decode("utf-16-le", "replace").split("\0")[0].strip()
-            if len(text) > 1 and text.isprintable():
+            text = data[at:at + value].decode("utf-16-le", "replace").split("\0")[0].replace("\r\n", "\n").strip()
+            if len(text) > 1 and all(c.isprintable() or c.isspace() for c in text):
                 found.append(text)
         at += value
     return found

@@ -66,6 +66,8 @@ def _powerpoint(data: bytes, compound: Compound, sink: Sink, *folder: str) -> No
         _second_reader(data, "ppt", sink)
     elif not deck.texts:
         sink.empty()
+    if deck.damaged:
+        sink.partial("corrupt")
     for number, content in enumerate(deck.objects, 1):
         oleobjects.embed_compound(content, sink, f"object {number}")
     drawings = 0

@@ -5,6 +5,7 @@ Source: MS-PPT 2.13.24 (record types).
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ _PLACES = {_SLIDE: (Label.TEXT, "slide"), _NOTES: (Label.NOTE, "notes"), _MASTER
            _HANDOUT: (Label.MARGIN, "handout"), _LIST: (Label.TEXT, "outline"), _LINKS: (Label.LINK, "links"),
            _COMMENT: (Label.NOTE, "comment")}
 _MAX_DEPTH = 64
+_TOP = re.compile(rb"\x0f\0[\xe8\xee\xf0\xf8]\x03", re.DOTALL)
+"""The start of a document, slide, notes or master container."""
+_PACKED = b"PK\x03\x04"
+"""Newer programs put zip files into containers, for other newer programs; the text stands in the old records too."""
 
 
 @dataclass
@@ -37,6 +42,8 @@ class Deck:
 
     texts: dict[tuple[Label, str], dict[str, None]] = field(default_factory=dict)
     objects: list[bytes] = field(default_factory=list)
+    damaged: bool = False
+    """Whether a record claims to be longer than what it stands in."""
     broken: list[bytes] = field(default_factory=list)
     """Objects whose compressed data is damaged, as far as they could be decompressed."""
 
@@ -66,8 +73,14 @@ def _scan(data: bytes, deck: Deck, sink: Sink, stack: list[_Open], counts: dict[
         while len(stack) > 1 and at >= stack[-1].end:
             stack.pop()
         flags, kind, length = struct.unpack_from("<HHI", data, at)
-        at += 8
         here = stack[-1]
+        if len(stack) == 1 and here.kind == 0 and (kind < _DOCUMENT or at + 8 + length > len(data)):
+            found = _TOP.search(data, at + 1)  # between two savings there may be a gap
+            if found is None:
+                return
+            at = found.start()
+            continue
+        at += 8
         if kind == _CRYPT:
             raise CannotRead("encrypted")
         if flags & 0xF == 0xF and kind != _FONTS and len(stack) < _MAX_DEPTH:
@@ -81,6 +94,7 @@ def _scan(data: bytes, deck: Deck, sink: Sink, stack: list[_Open], counts: dict[
             stack.append(_Open(min(at + length, here.end), kind, label, where))
             continue
         end = min(at + length, here.end)  # damage inside a container ends with it
+        deck.damaged = deck.damaged or (end < at + length and not data[at - 8:end].startswith(_PACKED))
         content = data[at:end]
         _record(kind, flags >> 4, content, deck, sink, here)
         if kind in _BLOBS and len(content) > 8:

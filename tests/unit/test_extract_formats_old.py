@@ -162,3 +162,22 @@ def test_drawn_text_is_read(data: bytes) -> None:
 
 def test_a_cut_drawing_is_corrupt() -> None:
     assert [code for _, code in unread(read(make.emf("first line")[:150]))] == ["corrupt"]
+
+
+def test_word_art_over_several_lines_is_read() -> None:
+    art = "Happy\r\nBirthday\0".encode("utf-16-le")
+    options = make.record(0xF00B, struct.pack("<HI", 0xC0C0, len(art)) + art, version=3, instance=1)
+    shape = make.record(1006, make.record(0xF004, options, version=15), version=15)
+    assert "Happy\nBirthday" in text(read(make.powerpoint_97("x", inside=shape)))
+
+
+def test_slides_behind_a_gap_between_two_savings_are_read() -> None:
+    slide = make.record(1006, make.record(4000, "after the gap".encode("utf-16-le")), version=15)
+    document = make.record(1000, version=15) + bytes(483) + slide
+    assert "after the gap" in text(read(write_compound([(("PowerPoint Document",), document)])))
+
+
+def test_a_record_longer_than_its_container_is_corrupt() -> None:
+    inner = make.record(4000, "cut".encode("utf-16-le"))
+    document = make.record(1006, inner[:4] + struct.pack("<I", 4_000) + inner[8:], version=15) + bytes(5_000)
+    assert [code for _, code in unread(read(write_compound([(("PowerPoint Document",), document)])))] == ["corrupt"]
