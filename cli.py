@@ -26,8 +26,10 @@ queue_app = typer.Typer(no_args_is_help=True, help="Items held for privacy revie
 crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
 audit_app = typer.Typer(no_args_is_help=True, help="The record of everything done and read.")
 policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
+lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
+forms_app = typer.Typer(no_args_is_help=True, help="Blank forms of the institution; a filled one is recognised.")
 for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_app),
-                  ("policy", policy_app)):
+                  ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
@@ -341,6 +343,73 @@ def policy_check(pack: Annotated[str, typer.Argument(help="Name of a pack, or a 
     if not problems:
         say("fit for use")
     raise typer.Exit(EXIT_HELD if problems else 0)
+
+
+# ------------------------------------------------------------------------------------------- lists, forms
+
+RuleName = Annotated[str, typer.Option("--name", help="Name shown to reviewers: no content.")]
+CategoryName = Annotated[str, typer.Option("--category", help="What a hit counts as, e.g. education_record.")]
+
+
+@lists_app.command("load")
+def lists_load(
+    file: Annotated[Path, typer.Argument(help="Text file, one value a line.")],
+    list_name: RuleName, category: CategoryName,
+    kind: Annotated[str, typer.Option("--kind", help="number or name.")] = "number",
+    home: Home = None,
+) -> None:
+    """Load a list of numbers or names to be held wherever they stand. Only keyed hashes are kept."""
+    from capture.registered import load_values
+    from capture.terminal import say
+
+    say(load_values(_settings(home), file, name=list_name, category=category, kind=kind))
+
+
+@lists_app.command("list")
+def lists_list(home: Home = None, json_out: AsJson = False) -> None:
+    """Show the lists of this home: name, kind, category, number of values."""
+    from capture.registered import lists
+    from capture.terminal import as_json, table
+
+    rows = lists(_settings(home))
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["name", "kind", "category", "values"], [list(row.values()) for row in rows])
+
+
+@lists_app.command("remove")
+def lists_remove(list_name: Annotated[str, typer.Argument(help="Name of the list.")], home: Home = None) -> None:
+    """Delete a list."""
+    from capture.registered import remove_list
+    from capture.terminal import say
+
+    say(remove_list(_settings(home), list_name))
+
+
+@forms_app.command("register")
+def forms_register(
+    file: Annotated[Path, typer.Argument(help="The blank form: docx, pdf, xlsx, html, ...")],
+    form_name: RuleName, category: CategoryName, home: Home = None,
+) -> None:
+    """Register a blank form, so that a filled one is recognised. The fingerprint is kept, the form is not."""
+    from capture.registered import register
+    from capture.terminal import say
+
+    say(register(_settings(home), file, name=form_name, category=category))
+
+
+@forms_app.command("list")
+def forms_list(home: Home = None, json_out: AsJson = False) -> None:
+    """Show the registered forms."""
+    from capture.registered import forms
+    from capture.terminal import as_json, table
+
+    rows = forms(_settings(home))
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["name", "category", "labels"], [list(row.values()) for row in rows])
 
 
 # ------------------------------------------------------------------------------------------------ capture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from capture.crm import CRMS
@@ -51,7 +52,7 @@ def load(registry: dict[str, str], kind: str, setting: str) -> Any:
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[Database, Keys]]:
     """The database and the keys of a home, checked: schema current, master key the right one."""
-    keys = Keys(provider(settings.store.keys, settings.store.key_place(settings.home)).load())
+    keys = master_keys(settings)
     database = open_database(settings.database_url, pool_size=settings.store.pool_size,
                              busy_seconds=settings.store.busy_seconds)
     try:
@@ -62,11 +63,29 @@ def opened(settings: Settings) -> Iterator[tuple[Database, Keys]]:
 
 
 def build_scanner(settings: Settings) -> Scanner:
-    """The scanner with the policy pack of the settings; the language model is loaded when first needed."""
+    """The scanner with the policy pack of the settings and the lists and forms of the home."""
     from pii_scan.engine import Scanner as OurScanner
     from pii_scan.policy import load_pack
 
-    return OurScanner(settings.scan, load_pack(settings.scan.pack))
+    found, forms = list_files(settings), settings.home / "forms.json"
+    scan = settings.scan.model_copy(update={
+        "lists": found, "forms": settings.scan.forms or (forms if forms.is_file() else None)})
+    return OurScanner(scan, load_pack(scan.pack), list_key=list_key(master_keys(settings)) if found else b"")
+
+
+def master_keys(settings: Settings) -> Keys:
+    """The keys of a home, from the provider its settings name."""
+    return Keys(provider(settings.store.keys, settings.store.key_place(settings.home)).load())
+
+
+def list_files(settings: Settings) -> tuple[Path, ...]:
+    """The exact-match lists of the settings and of the home folder."""
+    return (*settings.scan.lists, *sorted((settings.home / "lists").glob("*.json")))
+
+
+def list_key(keys: Keys) -> bytes:
+    """The key of exact-match lists."""
+    return keys.derive("exact-match")
 
 
 def build_extractor(settings: Settings) -> Extractor:

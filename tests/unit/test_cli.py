@@ -340,3 +340,45 @@ def test_scanning_an_empty_file_is_a_review_not_a_pass(tmp_path: Path) -> None:
     done = mailweir("scan", tmp_path / "empty.eml", "--jsonl")
     assert done.returncode == 1
     assert lines(done.stdout)[0]["unread"] == [{"place": "item", "code": "no_text"}]
+
+
+def test_a_list_keeps_hashes_only_and_holds_what_is_on_it(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "home")
+    values = tmp_path / "students.txt"
+    values.write_text("70413388\n70413399\n")
+    assert mailweir("lists", "load", values, "--name", "students", "--category", "education_record",
+                    "--home", world.home).returncode == 0
+    kept = (world.home / "lists" / "students.json").read_text()
+    assert "70413388" not in kept
+    listed = json.loads(mailweir("lists", "list", "--json", "--home", world.home).stdout)
+    assert listed == [{"name": "students", "kind": "number", "category": "education_record", "values": 2}]
+    (tmp_path / "hit.eml").write_bytes(mail("Re: rooms", "See the note on 7041 3388 when you can.\n"))
+    (tmp_path / "near.eml").write_bytes(mail("Re: rooms", "See the note on 7041 3389 when you can.\n"))
+    found = mailweir("scan", tmp_path / "hit.eml", tmp_path / "near.eml", "--jsonl", "--home", world.home)
+    assert [row["decision"] for row in lines(found.stdout)] == ["block", "pass"]
+    assert mailweir("lists", "remove", "students", "--home", world.home).returncode == 0
+    assert mailweir("lists", "remove", "students", "--home", world.home).returncode == 2
+
+
+def test_a_registered_form_is_recognised_when_it_is_filled(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "home")
+    labels = ("Applicant", "Intake number", "Preferred site", "Fitness statement", "Accommodation wanted")
+    blank = tmp_path / "form.txt"
+    blank.write_text("".join(f"{label}: ____\n" for label in labels))
+    assert mailweir("forms", "register", blank, "--name", "intake", "--category", "health",
+                    "--home", world.home).returncode == 0
+    assert json.loads(mailweir("forms", "list", "--json", "--home", world.home).stdout)[0]["name"] == "intake"
+    (tmp_path / "blank.eml").write_bytes(mail("Form", blank.read_text()))
+    filled = "".join(f"{label}: north {n}\n" for n, label in enumerate(labels))
+    (tmp_path / "filled.eml").write_bytes(mail("Form", filled))
+    found = mailweir("scan", tmp_path / "blank.eml", tmp_path / "filled.eml", "--jsonl", "--home", world.home)
+    assert [row["decision"] for row in lines(found.stdout)] == ["pass", "block"]
+
+
+@pytest.mark.parametrize("words", [
+    ("lists", "load", "README.md", "--name", "Bad Name", "--category", "health"),
+    ("lists", "load", "README.md", "--name", "ok", "--category", "nonsense"),
+])
+def test_a_list_with_a_bad_name_or_category_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = mailweir(*words, "--home", make_world(tmp_path / "home").home)
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "bad-name")
