@@ -72,7 +72,10 @@ class Corpus:
 
 
 def read_folders(folders: Iterable[Path], read: Read) -> Corpus:
-    """All folders together, a line that occurs twice kept once. Raises `BadCorpus` for a folder without data or a damaged file."""
+    """All folders together, a line that occurs twice kept once.
+
+    Raises `BadCorpus` for a folder without data or a damaged file.
+    """
     corpus = Corpus()
     for folder in folders:
         one = read_folder(folder, read)

@@ -47,7 +47,8 @@ def corpus(tmp_path: Path) -> Path:
     (folder / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labels))
     sheet = {"name": "list_of_people.csv", "kind": "csv", "rows": [["Name", "Note"], ["Dagny", "asthma"]]}
     message = {"id": "c1", "decision": "block", "categories": ["health"], "subject": "note",
-               "from": "A <a@x.example.org>", "to": ["b@x.example.org"], "body": "See attached.", "attachments": [sheet],
+               "from": "A <a@x.example.org>", "to": ["b@x.example.org"], "body": "See attached.",
+               "attachments": [sheet],
                "evidence": ["Dagny"]}
     (folder / "messages_a.jsonl").write_text(json.dumps(message) + "\n")
     (folder / "domain.jsonl").write_text(json.dumps(
