@@ -56,8 +56,8 @@ class Recipe:
     c_message: float = 0.05
     blind_weight: float = 2.0
     composed_weight: float = 0.5
-    hold_rate: float = 0.079
-    blind_rate: float = 0.0395
+    hold_rate: float = 0.081
+    blind_rate: float = 0.041
     block_rate: float = 0.012
 
 
