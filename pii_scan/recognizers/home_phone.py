@@ -10,7 +10,8 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 from pii_scan.recognizers.contact import PHONE, phones
 
 _LABEL = re.compile(
-    r"(?<![a-z])(?:home(?:[ ](?:phone|telephone|tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
+    r"(?<![a-z])(?:(?<=\n)(?:house|cabin|cottage|chalet|farm|ranch)(?=[ ]{1,6}[\d(])|home(?:[ ](?:phone|telephone|"
+    r"tel|number|no|num|ph|cell|#))?|house (?:phone|number)|residence|res|"
     r"(?:private|personal|perso) (?:cell(?:phone|ular)?|phone|mobile|number|no|line)|"
     r"domicile|maison|chez (?:moi|lui|elle|nous)|(?:numero|telephone|cellulaire|cell) (?:prive|personnel|perso)|"
     r"parents?'? (?:phone|number|cell)|(?:her|his|my) (?:unlisted|landline|land line)|unlisted number|landline|the "
