@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from capture.extract import headers, mailheads
 from capture.extract.collect import PartSink
+from capture.extract.encodedtext import read_encoded
 from capture.extract.html import read_mail_html
 from capture.extract.mailtext import split_mail_text
 from capture.extract.reader import CannotRead
@@ -109,7 +110,9 @@ def _section_raw(sink: PartSink, raw: bytes) -> None:
     """A mail too deep to take apart is at least scanned as it stands."""
     def read(part: PartSink) -> None:
         part.partial("too_deep")
-        part.text(decode(raw).text)
+        text = decode(raw).text
+        part.text(text)
+        read_encoded(text, part)
 
     sink.section(read, what="raw text", kind="text", size=len(raw))
 
@@ -294,13 +297,15 @@ def _read_part_heads(plan: _Plan, sink: PartSink) -> None:
 def _read_around(texts: list[str], sink: PartSink) -> None:
     """Text before the first and after the last part: mail programs do not show it."""
     for text in texts:
-        sink.text(decode(text.encode("utf-8", "surrogateescape")).text, Label.HIDDEN)
+        readable = decode(text.encode("utf-8", "surrogateescape")).text
+        sink.text(readable, Label.HIDDEN)
+        read_encoded(readable, sink)
 
 
 def _read_body(leaf: _Leaf, what: str, sink: PartSink) -> list[tuple[str, bytes, bool]]:
     """Read a body; return the uuencoded files found in it."""
     data, damaged = _decoded(leaf.mail)
-    files = uuencoded(data) if leaf.mime != "text/html" and b"begin" in data else []
+    files = uuencoded(data) if b"begin" in data else []
     for _, _, _, start, end in reversed(files):
         data = data[:start] + data[end:]
     is_html = leaf.mime == "text/html"
@@ -315,6 +320,7 @@ def _read_body(leaf: _Leaf, what: str, sink: PartSink) -> list[tuple[str, bytes,
         if not decoded.text.strip():
             part.empty()
         read(decoded.text, part)
+        read_encoded(decoded.text, part)
 
     sink.section(section, what=what, kind="html" if is_html else "text", size=len(data))
     return [(name, content, broken) for name, content, broken, _, _ in files]
