@@ -9,14 +9,20 @@ file changes. For the demo, for tests, and for exported mail that moves into the
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from pathlib import Path
 
 from capture.errors import ItemGone, TryLater, Unreachable
 from capture.ports import ItemRef, Mailbox, MailItem
+
+log = logging.getLogger("mailweir.mailbox")
 
 TAG = "Track in CRM"
 STATE_PREFIX = "CRM: "
@@ -34,6 +40,7 @@ class FolderMailbox:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._fetched: dict[ItemRef, bytes] = {}
 
     def tagged(self) -> Iterator[ItemRef]:
         """Yield tagged items, oldest file first within a mailbox.
@@ -42,9 +49,12 @@ class FolderMailbox:
         meanwhile is passed over: it is found again at its new place, because its tag travels with it.
         """
         try:
-            users = sorted(p for p in self.root.iterdir() if p.is_dir() and not p.is_symlink())
+            folders = sorted(p for p in self.root.iterdir() if p.is_dir() and not p.is_symlink())
         except OSError as exc:
             raise Unreachable(f"{self.root}: {type(exc).__name__}") from None
+        users = [folder for folder in folders if _is_text(folder.name)]
+        if len(users) < len(folders):
+            log.warning("%d mailboxes have names that are not UTF-8 and are not read", len(folders) - len(users))
         for user in users:
             for path in _oldest_first(user):
                 try:
@@ -60,11 +70,13 @@ class FolderMailbox:
     def fetch(self, ref: ItemRef) -> MailItem:
         """Return the file's bytes. Raises `ItemGone` when it is not there any more."""
         try:
-            return MailItem(ref, self._path(ref).read_bytes())
+            raw = self._path(ref).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             raise ItemGone from None
         except OSError as exc:
             raise TryLater(f"mailbox file, {type(exc).__name__}") from None
+        self._fetched[ref] = _content_of(raw)
+        return MailItem(ref, raw)
 
     def mark(self, ref: ItemRef, state: str) -> None:
         """Replace our categories by `CRM: <state>`; every other category and byte stays.
@@ -79,7 +91,9 @@ class FolderMailbox:
             new = with_state(raw, state)
             if new == raw:
                 return
-            beside = path.with_name(f".{path.name}.mailweir")
+            if self._fetched.get(ref, _content_of(raw)) != _content_of(raw):
+                return  # another mail took its place meanwhile: it keeps its tag and is found again
+            beside = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.mailweir")
             with beside.open("wb") as file:
                 file.write(new)
                 file.flush()
@@ -87,6 +101,7 @@ class FolderMailbox:
             beside.chmod(status.st_mode & 0o777)
             os.utime(beside, ns=(status.st_atime_ns, status.st_mtime_ns))
             beside.replace(path)
+            self._fetched.pop(ref, None)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as exc:
@@ -108,12 +123,23 @@ class FolderMailbox:
         return in_tag_folder and not any(c.startswith(STATE_PREFIX) for c in found)
 
 
+def _is_text(name: str) -> bool:
+    """Whether a file name can be stored as text; bytes that are no UTF-8 come as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _content_of(raw: bytes) -> bytes:
+    """A digest of a mail without its categories."""
+    header = _header_of(raw)
+    return hashlib.sha256(_KEYWORDS.sub(b"", header) + raw[len(header):]).digest()
+
+
 def categories(raw: bytes) -> list[str]:
     """The categories of a mail: the `Keywords:` headers, split at commas."""
     names: list[str] = []
     for match in _KEYWORDS.finditer(_header_of(raw)):
         value = " ".join(match["value"].decode("utf-8", "replace").split())
-        with contextlib.suppress(ValueError, LookupError):  # unreadable: another program's; ours are plain
+        with contextlib.suppress(ValueError, LookupError, MessageError):  # another program's; ours are plain
             value = str(make_header(decode_header(value)))
         names += [name.strip() for name in value.split(",") if name.strip()]
     return names
@@ -156,9 +182,11 @@ def _oldest_first(user: Path) -> list[Path]:
             path = Path(folder, name)
             if name.lower().endswith(".eml") and not name.startswith(".") and not path.is_symlink():
                 try:
-                    found.append((path.stat().st_mtime_ns, str(path), path))
+                    status = path.stat()
                 except OSError:
                     continue
+                if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+                    found.append((status.st_mtime_ns, str(path), path))
     return [path for _, _, path in sorted(found)]
 
 

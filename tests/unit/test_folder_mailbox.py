@@ -69,3 +69,63 @@ def test_a_folder_that_disappears_while_it_is_read_costs_nothing_else(tmp_path: 
         found.append(ref.mailbox)
         shutil.rmtree(tmp_path / "lee", ignore_errors=True)
     assert found == ["dana"]
+
+
+TAGGED = b"Keywords: Track in CRM\n\nx"
+
+
+def mailbox_of(tmp_path: Path, *names: str) -> tuple[FolderMailbox, Path]:
+    folder = tmp_path / "dana" / "Inbox"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_bytes(TAGGED)
+    return FolderMailbox(tmp_path), folder
+
+
+def test_a_damaged_category_does_not_hide_the_other_mails(tmp_path: Path) -> None:
+    mailbox, folder = mailbox_of(tmp_path, "b.eml")
+    (folder / "a.eml").write_bytes(b"Keywords: =?utf-8?b?abcde?=, Track in CRM\n\nx")
+    assert sorted(ref.key for ref in mailbox.tagged()) == ["Inbox/a.eml", "Inbox/b.eml"]
+
+
+def test_a_pipe_named_like_a_mail_is_no_item(tmp_path: Path) -> None:
+    import os
+    mailbox, folder = mailbox_of(tmp_path, "b.eml")
+    os.mkfifo(folder / "a.eml")
+    assert [ref.key for ref in mailbox.tagged()] == ["Inbox/b.eml"]
+
+
+def test_the_longest_name_is_marked(tmp_path: Path) -> None:
+    mailbox, _ = mailbox_of(tmp_path, "n" * 251 + ".eml")
+    [ref] = mailbox.tagged()
+    mailbox.mark(ref, "linked")
+    assert mailbox.fetch(ref).raw == b"Keywords: CRM: linked\n\nx"
+
+
+def test_a_mail_put_in_the_place_of_a_fetched_one_keeps_its_tag(tmp_path: Path) -> None:
+    mailbox, folder = mailbox_of(tmp_path, "a.eml")
+    [ref] = mailbox.tagged()
+    mailbox.fetch(ref)
+    (folder / "a.eml").write_bytes(b"Keywords: Track in CRM\n\nanother mail")
+    mailbox.mark(ref, "linked")
+    assert list(mailbox.tagged()) == [ref]
+    mailbox.fetch(ref)
+    mailbox.mark(ref, "held")
+    assert list(mailbox.tagged()) == []
+    mailbox.mark(ref, "linked")
+    assert categories(mailbox.fetch(ref).raw) == ["CRM: linked"]
+
+
+def test_names_that_differ_in_case_are_two_items_and_links_are_none(tmp_path: Path) -> None:
+    mailbox, folder = mailbox_of(tmp_path, "a.eml", "A.EML")
+    (folder / "l.eml").symlink_to(folder / "a.eml")
+    assert len(list(mailbox.tagged())) == len({path.name for path in folder.iterdir()} - {"l.eml"})
+
+
+def test_a_mailbox_whose_name_is_not_utf8_does_not_stop_the_others(tmp_path: Path,
+                                                                  caplog: pytest.LogCaptureFixture) -> None:
+    import os
+    mailbox, _ = mailbox_of(tmp_path, "a.eml")
+    os.makedirs(os.fsencode(tmp_path) + b"/r\xe9/Inbox")  # noqa: PTH103 - a name pathlib would not make
+    assert [ref.mailbox for ref in mailbox.tagged()] == ["dana"]
+    assert "not UTF-8" in caplog.text
