@@ -160,7 +160,8 @@ STRONGEST = frozenset({
 sentences around a personal one take nothing away from it. `units` is there for the number of chances."""
 WHOLE = frozenset({
     "top1", "top2", "top3", "top4", "top5", "top_mean3", "top_body", "top_outside", "top_own", "sum", "share",
-    "over_half", "mean", "document", "units", "words", "quoted", "outside", "top1*document", "document*bulk", "top1*strong", *_PLAIN,
+    "over_half", "mean", "document", "units", "words", "quoted", "outside", "top1*document", "document*bulk",
+    "top1*strong", *_PLAIN,
     *_COUNTED, *(f"share.{name}" for name in (*_SHAPES, "home_phone"))})
 """Features of the view that looks at the whole message: what kind of conversation it is, besides its sentences."""
 
