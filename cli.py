@@ -225,7 +225,8 @@ def measure(
     folders: Folders,
     folds: Annotated[int, typer.Option("--cv", min=0, max=20, help="Cross-validate: retrain without the measured mail, "
                                        "in this many folds. 0 = measure the scanner as it is.")] = 0,
-    extra: Annotated[list[Path] | None, typer.Option("--extra", help="With --cv: further data to learn from.")] = None,
+    extra: Annotated[list[Path] | None, typer.Option("--extra", help="With --cv: data to learn from besides the "
+                                                     "mail that ships.")] = None,
     base_rate: Annotated[float, typer.Option("--base-rate", min=0.001, max=0.999,
                                              help="Share of personal mail among all, for the cost.")] = 0.04,
     json_out: AsJson = False,

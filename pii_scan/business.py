@@ -26,6 +26,8 @@ _FREE = word_set(
     "excite.com juno.com earthlink.net comcast.net btinternet.com hotmail.co.uk hotmail.ca")
 _AT_WORK = re.compile(r"\b(?:office|work|business|direct|desk|main|bureau|travail|toll[- ]?free|fax)\b", re.IGNORECASE)
 
+_HOME_NEXT = re.compile(r"[\s(,-]{0,3}(?:at |\()?(?:home|h\)|residence|house)\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class KnownContacts:
@@ -68,8 +70,23 @@ def digits(value: str) -> str:
 
 def exempt(findings: Sequence[Finding], extraction: Extraction, known: KnownContacts) -> tuple[Finding, ...]:
     """Return the findings with the reason filled in for those that are business contact."""
-    first = tuple(replace(f, exempt=_reason(f, extraction, known)) if f.rule in CONTACT_RULES else f for f in findings)
+    first = tuple(_weighed(f, extraction, known) if f.rule in CONTACT_RULES else f for f in findings)
     return tuple(replace(f, exempt="") if f.exempt and _joined(f, first) else f for f in first)
+
+
+CALLED_HOME = frozenset({"context:home", "context:h", "context:relative", "context:reach-at-home"})
+"""Codes of a telephone number that the text itself calls somebody's home."""
+
+IN_SIGNATURE = 0.6
+"""Highest score of a number called home inside a signature: its owner chose to give it, so it is doubt."""
+
+
+def _weighed(f: Finding, extraction: Extraction, known: KnownContacts) -> Finding:
+    """The finding with the reason it is business contact, or as doubt when a signature calls it home."""
+    reason = _reason(f, extraction, known)
+    if reason == "signature" and f.rule == "home_phone" and not CALLED_HOME.isdisjoint(f.why):
+        return replace(f, score=min(f.score, IN_SIGNATURE), why=(*f.why, "in-signature"))
+    return replace(f, exempt=reason)
 
 
 def _reason(f: Finding, extraction: Extraction, known: KnownContacts) -> str:
@@ -87,7 +104,8 @@ def _by_label(block: Block, f: Finding) -> str:
     if block.label is Label.SIGNATURE:
         return "signature"
     line = block.text[block.text.rfind("\n", 0, f.start) + 1:f.end]
-    if _AT_WORK.search(line) and len(line) < 60 and f.category is Category.HOME_CONTACT and "home" not in line.lower():
+    home = "home" in line.lower() or _HOME_NEXT.match(block.text, f.end)
+    if _AT_WORK.search(line) and len(line) < 60 and f.category is Category.HOME_CONTACT and not home:
         return "work-label"
     return ""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pii_scan import policy
 from pii_scan.business import KnownContacts, exempt
+from pii_scan.fiction import exempt_fiction
 from pii_scan.findings import Category, Decision, Finding, Report
 from pii_scan.forms import load_forms, match_form
 from pii_scan.lists import BadList, load_list, match
@@ -92,7 +93,7 @@ class Scanner:
         findings.extend(self._filled_forms(extraction))
         findings = _best(findings)
         known = KnownContacts.of(extraction.envelope, self.settings.own_domains, self.settings.contacts)
-        kept = exempt(findings, extraction, known)
+        kept = exempt_fiction(exempt(findings, extraction, known), extraction)
         doubt = 0.0
         if self._semantic is not None:
             judged = self._semantic.score(extraction, kept)

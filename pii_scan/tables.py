@@ -63,6 +63,8 @@ def read_table(rows: Rows, *, pasted: bool = False) -> TableReport:
         first = 0
     else:
         row, kinds = head
+        if _ANIMALS.search(small_plain(" | ".join(rows[row]))):
+            kinds = {j: kind for j, kind in kinds.items() if kind.name not in _OF_PEOPLE}
         first = row + 1
         columns = [_column(rows, first, index, kind) for index, kind in kinds.items()]
         if not any(c.kind.name == "name" for c in columns):
@@ -78,10 +80,28 @@ def _header(rows: Rows) -> tuple[int, dict[int, Kind]] | None:
         texts = [c for c in cells if c and not c.replace(".", "").replace(",", "").isdigit()]
         if len(texts) < 2 or len(texts) < len([c for c in cells if c]) or max(map(len, texts)) > 80:
             continue
+        if any(_BODY_CELL.search(c) for c in cells) or (i and _stands_late(rows[:i], len(texts), cells)):
+            continue
         kinds = {j: kind for j, c in enumerate(cells) if c and len(c) <= 60 and (kind := _kind_of(c))}
         if kinds and (len(kinds) >= 2 or len(kinds) * 2 >= len(texts) or any(k.category for k in kinds.values())):
             return i, kinds
     return None
+
+
+_BODY_CELL = re.compile(r"[$€£%@]|\d{3,}|\d[-/:]\d|\.\s+[A-Z]")
+"""What stands in the cells of a body, not in those of a header."""
+_ANIMALS = re.compile(r"\b(?:dogs?|k-?9|breed|horses?|animals?|chip|vehicle|chien|race du chien|cheval)\b")
+"""Header cells of tables of animals and things; birth dates and notes on their health pass."""
+_OF_PEOPLE = frozenset({"date_of_birth", "age", "health", "guardian", "marital"})
+
+
+def _stands_late(before: Rows, width: int, cells: Sequence[str]) -> bool:
+    """Whether a row is no header because rows as full as it stand above it."""
+    if any(len(c) > 40 for c in cells):
+        return True
+    full = max((sum(1 for c in row if c.strip()) for row in before), default=0)
+    named = sum(1 for c in cells if c and _kind_of(c))
+    return full >= width and named < 2
 
 
 def _kind_of(header: str) -> Kind | None:
@@ -147,7 +167,7 @@ def _judge(rows: Rows, columns: list[_Column], first: int, *, pasted: bool) -> T
             continue
         code = f"header:{kind.name}" if c.headed else f"values:{kind.name}"
         if c.fit < FIT:
-            score = 0.5 if not pasted and (kind.strong or (people and kind.alone_score)) else 0.0
+            score = 0.5 if not pasted and (kind.strong or (people and kind.alone_score)) and _some_value(c) else 0.0
             why: tuple[str, ...] = (code, "values-do-not-fit")
         elif people or kind.strong:
             score, why = kind.score, (code, "with-names") if people else (code,)
@@ -164,6 +184,21 @@ def _judge(rows: Rows, columns: list[_Column], first: int, *, pasted: bool) -> T
     names = [c.index for c in filled if c.kind.name == "name"] if people else []
     persons = _persons(rows, first, names or ([ids.index] if ids else []))
     return TableReport(tuple(found), persons, _minors(filled) if people else 0)
+
+
+_DESCRIBED = re.compile(r"\b(?:text|digits?|yyyy|format|as on|required|optional|leave|example|max|one of|char\w*|"
+                        r"varchar)\b")
+"""What a description of a field says where a value would stand."""
+
+
+def _some_value(c: _Column) -> bool:
+    """Whether a column whose values do not fit holds values at all, not a description of what to write."""
+    if c.kind.name in ("password", "home_address", "emergency_contact", "guardian", "private_mail"):
+        return True
+    sample = c.values[:SAMPLE]
+    if any(sum(map(str.isdigit, v)) >= 4 for v in sample):
+        return True
+    return len(sample) > 2 and sum(1 for v in sample if _DESCRIBED.search(v.lower())) * 2 < len(sample)
 
 
 def _persons(rows: Rows, first: int, columns: list[int]) -> int:

@@ -39,6 +39,7 @@ REGISTRY: dict[str, str] = {
     "education": "pii_scan.recognizers.education:EducationRecognizer",
     "employment": "pii_scan.recognizers.employment:EmploymentRecognizer",
     "belief": "pii_scan.recognizers.belief:BeliefRecognizer",
+    "finance": "pii_scan.recognizers.finance:FinanceRecognizer",
     "uk_nhs": "pii_scan.recognizers.uk_nhs:NhsNumberRecognizer",
     "uk_nino": "pii_scan.recognizers.uk_nino:NinoRecognizer",
 }

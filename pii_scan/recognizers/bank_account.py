@@ -6,11 +6,22 @@ import re
 from collections.abc import Iterator
 
 from pii_scan.findings import Category
-from pii_scan.recognizers.bank import owner
+from pii_scan.recognizers.bank import owner, surely_personal
 from pii_scan.recognizers.base import Hit, IndexedText, Phrases, Recognizer
 
 _TRIPLE = re.compile(r"(?<![\w-])\d{5}\s?[-/ ]\s?0?\d{3}\s?[-/ ]\s?\d{6,12}(?![\w-])")
 _ACCOUNT = re.compile(r"(?<![\w-])\d{3,7}(?:[ -]\d{2,7}){0,2}(?![\w-])")
+_ACCOUNT_WORDS = frozenset({"account", "acct", "chequing", "checking", "savings", "folio", "compte", "epargne", "acc"})
+_IN_PROSE = re.compile(
+    r"(?:account|acct|acc|chequing|checking|savings|folio|compte|epargne)\b(?:[^\n\d]{0,24})(?:\n[ \t>|]*)?"
+    r"(?P<n>\d[\d -]{4,16}\d)(?![\w-])")
+_BANK = re.compile(
+    r"\b(?:transit|branch|institution|bank|banque|credit union|caisse|direct deposit|deposit|depot|chequing|savings|"
+    r"epargne|td|rbc|bmo|cibc|scotia(?:bank)?|desjardins|vancity|coast capital|tangerine|succursale|inst)\b"
+    r"|(?<![\d-])\d{3}[- ]\d{5}(?![\d-])|(?<![\d-])\d{5}[- ]\d{3}(?![\d-])")
+_PRIVATE_KIND = re.compile(
+    r"(?:chequing|checking|savings|folio|epargne)(?: (?:account|acct|no|number|is))*[ :#.]{0,6}\d")
+"""Kinds of account that people have, right before the number."""
 _WORD = re.compile(r"\b(?:account|acct|compte|no|inst(?:itution)?|a/c)\b")
 
 
@@ -32,9 +43,26 @@ class BankAccountRecognizer(Recognizer):
                     "void cheque", "direct deposit")
 
     def words(self) -> frozenset[str]:
-        return self.banks.words
+        return self.banks.words | _ACCOUNT_WORDS
+
+    @staticmethod
+    def _worded(doc: IndexedText) -> Iterator[Hit]:
+        """An account number in prose beside an account word and bank words; only a person's counts."""
+        done = -1
+        for place in doc.spots(_ACCOUNT_WORDS):
+            m = _IN_PROSE.match(doc.low, place)
+            if m is None or m.start("n") < done or sum(map(str.isdigit, m.group("n"))) not in range(6, 13):
+                continue
+            lo, hi = doc.around(place, m.end(), 120)
+            bank = _BANK.search(doc.low, lo, place) or _BANK.search(doc.low, place, hi)
+            score, code = owner(doc, m.start("n"), m.end("n"))
+            told = surely_personal(doc, m.start("n"), m.end("n")) or _PRIVATE_KIND.match(doc.low, place)
+            if bank and told and score >= 0.9:
+                done = m.end()
+                yield Hit(m.start("n"), m.end("n"), min(score, 0.9), ("context:account", code))
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
+        yield from self._worded(doc)
         done = -1
         for start, end, name in self.banks.find(doc):
             lo, hi = doc.around(start, end, 80)

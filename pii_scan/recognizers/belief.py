@@ -33,6 +33,9 @@ class BeliefRecognizer(WordingRecognizer):
     category = Category.RACE_RELIGION_POLITICS
     citation = "category.race_religion_politics"
     anchors = word_set(
+        "kosher halal gurdwara shabbat witness witnesses mennonite kippah turban hijab fasts fasting dakelh "
+        "secwepemc nisga nlaka stolo tsilhqotin syilx husband wife boyfriend girlfriend greens liberals "
+        "conservative liberal caucus "
         "muslim jewish catholic hindu sikh buddhist mormon pentecostal baptist evangelical atheist anglican "
         "lutheran christian jehovah ramadan sabbath temple mosque synagogue church "
                         "haida metis cree ojibwe inuit indigenous aboriginal african hispanic latino latina "
@@ -68,4 +71,36 @@ class BeliefRecognizer(WordingRecognizer):
             r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:est (?:juive?|musulmane?|catholique|innue?|autochtone|temoin de "
             r"jehovah|bouddhiste)|fait le ramadan|est candidate? (?:liberale?|conservatrice?|conservateur|du "
             r"npd))\b)")),
+
+        (0.85, "creed", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:(?:keep|keeps|keeping|eats|eat) (?:strictly )?(?:kosher|halal|"
+            r"shabbat|the "
+            r"sabbath|sabbath|ramadan)|breaks? (?:his|her) fast|(?:goes|go|going) to (?:the )?(?:gurdwara|mosque|"
+            r"synagogue|"
+            r"mass|temple on)|wears (?:a|the|her|his) (?:hijab|turban|kippah|niqab)|left the (?:church|congregation|"
+            r"witnesses|mormons)|(?:is|are|was) (?:a )?(?:jehovah's )?witness(?:es)?(?= and| so|,|\.)|"
+            r"(?:is|was|are) (?:a )?(?:mennonite|hutterite|baha'i|zoroastrian|druze|ismaili|wiccan|quaker)|"
+            r"found (?:god|jesus|islam)|converted)\b)")),
+        (0.85, "origin", compile_cue(
+            r"(?P<name>\b[A-Z][a-z]{2,15} [A-Z][a-z'-]{1,20}),? (?i:(?:is |who is )?(?:a |an )?(?:dakelh|secwepemc|"
+            r"nlaka'?pamux|"
+            r"st[o']?lo|tsilhqot'?in|syilx|haida|nisga'?a|metis|cree|ojibwe|gitxsan|tlingit|inuk|mohawk)\b)(?! "
+            r"(?i:nation|"
+            r"band|council|territory|language|government|tribal|health|education|community))")),
+        (0.85, "orientation", compile_cue(
+            r"{who} (?i:(?:and|with) (?:his (?:husband|boyfriend)|her (?:wife|girlfriend))\b)")),
+        (0.85, "politics", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:(?:ran|running|stood|standing) (?:for|as an?) (?:the )?(?:ndp|"
+            r"greens?|liberals?|"
+            r"conservatives?|bloc|republicans?|democrats?|communists?|other party|pq|caq)|knock(?:s|ed|ing) (?:on "
+            r")?doors for "
+            r"(?:the|them)|carries? a (?:party )?card|card[- ]carrying|(?:a|paid-up|longtime) member of the (?:ndp|"
+            r"green|"
+            r"liberal|conservative|communist|republican|democratic)|door-?knocking for)\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:fait le (?:ramadan|careme)|jeune pour le ramadan|va a la "
+            r"(?:mosquee|synagogue|"
+            r"messe)|mange (?:casher|halal)|est (?:temoin de jehovah|mennonite|sikhe?|hindoue?|metisse?|gaie?|"
+            r"lesbienne|"
+            r"homosexuele?)|(?:est|etait) candidate? (?:pour|du|de la)|s'est presentee? pour|milite (?:pour|au))\b)")),
     )

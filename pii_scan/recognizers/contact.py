@@ -47,14 +47,15 @@ STREET_WORDS = word_set(
     "street st avenue ave av road rd lane ln drive dr court ct boulevard blvd way crescent cres place pl circle "
     "cir "
     "terrace trail parkway pkwy close square sq highway hwy loop grove heights mews gardens point rue chemin ch rang "
-    "montee cote box")
+    "montee cote box crt rise ridge row")
 
 STREET = re.compile(
     r"(?<![\w.,/-])(?:(?:#|apt\.? |unit |suite |app\.? )?\d{1,5}[a-z]?[ ]?[-,][ ]?)?\d{1,5}[a-z]?,?[ ]"
     r"(?:[a-z][\w'.-]{0,20}[ ]|\d{1,3}(?:st|nd|rd|th)[ ]|[nsew]\.?[ ]){1,4}"
     r"(?:street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|court|ct|boulevard|blvd|way|crescent|cres|place|pl|"
     r"circle|cir"
-    r"|terrace|trail|parkway|pkwy|close|square|sq|highway|hwy|loop|grove|heights|mews|gardens|point)\b"
+    r"|terrace|trail|parkway|pkwy|close|square|sq|highway|hwy|loop|grove|heights|mews|gardens|point|crt|rise|ridge|"
+    r"row)\b"
     r"|(?<![\w.,/-])\d{1,5}[a-z]?,?[ ](?:rue|chemin|ch\.|avenue|av\.|boul\.|boulevard|rang|montee|cote)[ "
     r"][a-z][\w'.-]{1,20}")
 """House number and street name with its kind, English and French. House numbers have up to five digits."""

@@ -27,6 +27,9 @@ class CriminalRecordRecognizer(WordingRecognizer):
     category = Category.CRIMINAL_RECORD
     citation = "category.criminal_record"
     anchors = word_set(
+        "pleaded pled plead charges remand remanded custody served breached impaired crown offence sector crc "
+        "discharge blew record bond inside jailed suspects acquitted coupable accusation accusations comparait "
+        "absolution facultes liberation "
         "restraining youth offender ycja peace arrested charged convicted conviction convictions criminal "
         "probation parole jail prison incarcerated "
         "pardoned pardon dui dwi felony sentenced "
@@ -35,8 +38,11 @@ class CriminalRecordRecognizer(WordingRecognizer):
     never = re.compile(
         r"\b(?:how to|course (?:on|in)|module|curriculum|statute|bill c-|section \d+ of|instructor'?s? guide|"
         r"training on|complet\w+ (?:a|the) criminal record check (?:form|before)|"
-                       r"charged (?:to|for|with (?:the task|responsib\w+|leading|developing))|bail ?out|suspects?|"
-                       r"mock|character)\b")
+                       r"charged (?:to|for|with (?:the task|responsib\w+|leading|developing))|bail ?out|the suspects?|"
+                       r"mock|character|former (?:[a-z]+ ){0,4}minister|mayor|mla|premier|league|reuters|associated "
+                       r"press|"
+        r"spokes\w+|police said|officials said|prosecutors said|terrorists?|expert witness|temoin expert|comme "
+        r"temoin)\b")
     cues = (
         (0.85, "arrested", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:arrested|incarcerated|convicted|sentenced to|pleaded guilty|pled "
@@ -68,4 +74,72 @@ class CriminalRecordRecognizer(WordingRecognizer):
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:casier judiciaire|verification(?: d'antecedents| de casier)?)\b[^.\n]{0,30}\b(?:revele|"
             r"montre|vierge pour|de|pour)\b) (?P<name>(?:M\.|Mme) [A-Z][a-z]{2,15}|[A-Z][a-z]{2,15})")),
+
+        (0.85, "plea", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:pleaded|pled|pleads?|pleading) (?:not )?(?:guilty|no contest|out|"
+            r"it down|to (?:a lesser|assault|theft|mischief|impaired))\b)")),
+        (0.85, "sentence", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:(?:did|served|doing|serving|finished|finishing|got|spent|given) "
+            r"(?:[a-z-]{1,10} ){0,2}(?:\d{1,2}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+            r"eighteen|"
+            r"ninety) (?:and a half )?(?:days?|weekends|months?|years?|nights?) (?:less a day|inside|in (?:jail|prison|"
+            r"custody|county|cells|remand|federal|provincial|the pen|a federal|youth)|of (?:house arrest|probation)|"
+            r"house arrest|probation|conditional|on remand|for (?:assault|theft|fraud|robbery|impaired|drugs?|"
+            r"trafficking|possession|manslaughter|arson|mischief))))\b")),
+        (0.85, "sentenced", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:sentenced|remanded|paroled|jailed|acquitted|found not guilty|"
+            r"(?:absolute|conditional) discharge|conditional sentence|suspended sentence|record suspension|"
+            r"community (?:service|hours)(?: order)? (?:until|till|for|after|because)|"
+            r"out on conditions|on conditions until|released on (?:bail|conditions|an undertaking|a promise)|"
+            r"on house arrest|blew (?:over|a warn|a fail)|failed the breathalyzer|breached (?:his|her) (?:probation|"
+            r"bail|conditions|no-contact|parole)|up on charges|facing (?:[a-z]{2,10} ){0,2}charges?|"
+            r"facing (?:a|an) (?:assault|theft|fraud|impaired|trial)|"
+            r"wanted on a warrant|on a warrant|has a (?:record|criminal past)|did time|under a peace bond|"
+            r"a peace bond|in youth court|no-contact order|in remand|in custody)\b)")),
+        (0.85, "charged", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:was|were|is|been|got|being|gets) (?:[a-z]{2,12} ){0,1}charged "
+            r"(?:on the "
+            r"weekend|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|last (?:week|month|year|night|fall|spring|summer|"
+            r"winter)|yesterday|in court|again (?:last|this|after|with)|after (?:a|the) (?:fight|crash|party|stop|"
+            r"domestic)|"
+            r"by (?:the )?(?:police|rcmp|crown)|under the (?:criminal code|youth|ycja|controlled)|with "
+            r"(?:[a-z]{1,12} ){0,2}"
+            r"(?:crime|offence|offense|felony|misdemeanou?r|count|counts|impaired|domestic|sexual|uttering|breaking|"
+            r"stealing|obstruct\w+|breach\w*))\b)")),
+        (0.85, "record-check", compile_cue(
+            r"(?P<owner>\b(?:(?:Mr|Mrs|Ms|Cst|Recruit|Cadet)\. ?)?[A-Z][a-z]{2,15}'s) (?i:(?:[a-z-]{2,12} ){0,3}"
+            r"(?:came|has come|is|was) back (?:with|not clean|positive|dirty|showing|flagged|marked))")),
+        (0.85, "record-check", compile_cue(
+            r"(?i:\b(?:his|her|my|your) (?:[a-z-]{2,12} ){0,2}(?:record check|police (?:information )?check|crc|"
+            r"vulnerable sector (?:check|search|result|screening)|background check|fingerprints|"
+            r"clearance)\b[^.\n]{0,50}"
+            r"\b(?:not clean|isn't clean|wasn't clean|not clear|isn't clear|a hit|hits?|came back|adverse|refused|"
+            r"flagged|shows?|match|turned up))")),
+        (0.6, "record-check", compile_cue(
+            r"(?i:\b(?:vulnerable sector|record check|police information check|criminal check|"
+            r"crc)\b[^.\n]{0,60}\b(?:not "
+            r"clean|isn't clean|wasn't clean|came back (?:with|not|positive|dirty)|a hit\b|possible match|adverse "
+            r"result|"
+            r"prints requested))")),
+        (0.85, "charge", compile_cue(
+            rf"(?i:\b(?:crown|prosecutor|police|rcmp|court) (?:has |have )?(?:approved|laid|stayed|dropped|recommended|"
+            rf"is considering)\b[^.\n]{{0,30}}\b(?:charges?|counts?)\b[^.\n]{{0,40}}\b(?:{_OFFENCE}|against (?:him|"
+            rf"her|my|"
+            rf"his)))")),
+        (0.85, "his-record", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,12} ){0,2}(?:conviction|parole|probation order|bail (?:hearing|conditions)|"
+            r"bail|absolute discharge|conditional discharge|record suspension|pardon|impaired charge|assault charge|"
+            r"guilty plea|jail (?:time|sentence)|prison sentence|criminal (?:record|past|history|charges?)|"
+            r"youth record|no-contact order|peace bond|mugshot|court date for|outstanding warrant)\b)")),
+        (0.85, "record", compile_cue(
+            rf"(?i:\b(?:conviction|convicted|sentenced|charged|guilty)\b[^.\n]{{0,30}}\b(?:s\. ?\d{{2,3}}|{_OFFENCE}))"
+            rf"[^.\n]{{0,60}}(?i:\b(?:he|she|his|her|my (?:son|daughter|nephew|brother|husband|wife|ex)))\b")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:plaide coupable|reconnue? coupable|condamnee? [ap]|accusee? (?:de|d'|"
+            r"en)|en liberte (?:conditionnelle|sous caution)|en detention|en probation|comparait|"
+            r"absolution (?:conditionnelle|inconditionnelle)|purge sa peine|arretee? pour|"
+            r"un casier(?: judiciaire)?|un dossier criminel)\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\b(?:son|sa|mon|ma) (?:casier judiciaire|condamnation|agent de probation|peine de prison|"
+            r"liberation conditionnelle|absolution|comparution|proces pour|accusation de|mandat d'arrestation)\b)")),
     )

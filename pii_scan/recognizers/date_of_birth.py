@@ -39,6 +39,8 @@ class DateOfBirthRecognizer(Recognizer):
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         seen: set[int] = set()
         for start, end, name in self.strong.find(doc):
+            if doc.low.startswith("_", end) or _NOT_BORN.search(doc.low, max(0, start - 48), start):
+                continue  # the name of a field; a company's birth
             reach = 60 if name in _LABELS else 28
             hi = doc.around(start, end, reach)[1]
             m = DATE.search(doc.low, end, min(len(doc.low), hi + 18))
@@ -88,6 +90,12 @@ class DateOfBirthRecognizer(Recognizer):
                         yield Hit(start, end, 0.85, ("names-with-dates",))
 
 
+_NOT_BORN = re.compile(
+    r"\b(?:centre|center|company|program(?:me)?|academy|institute|society|project|idea|department|unit|service|team|"
+    r"course|"
+    r"club|league|agency|firm|partnership|college|school|tradition|dogs?|pup|puppy|k-?9|horse|litter) (?:was |is |"
+    r"were |and "
+    r"was )?\Z")
 _NAME_BEFORE = re.compile(
     r"(?:\b(?!(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Date|Sent|Version|Effective|Expir|Issue|Start|End|Begin|"
     r"Dated|Since|From|Until|Rev|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?:[A-Z][a-z]{1,15}(?:[ "

@@ -21,6 +21,8 @@ class EducationRecognizer(WordingRecognizer):
     category = Category.EDUCATION_RECORD
     citation = "category.education_record"
     anchors = word_set(
+        "cheat copied expelled zero attempt attempts extra scribe dyslexic iep rewriting repeating scored marked "
+        "coule plagiat tricher "
         "failed failing exam exams midterm final gpa transcript transcripts plagiarism plagiarized cheating "
         "cheated probation withdrawn expelled admitted admission mark marks grade grades "
                         "practicum assessment resit rewrite retake flunked dismissed incomplete incompletes "
@@ -58,4 +60,43 @@ class EducationRecognizer(WordingRecognizer):
             r"{who} (?i:(?:[a-z']{1,12} ){0,2}(?:a echoue|(?:a|ont) rate (?:l|son|sa|leur|la|le)|a ete prise? a "
             r"tricher|a coule) ?)")),
         (0.85, "fr", compile_cue(rf"(?i:\breleve de notes ?:? ?)(?P<name>{NAME})")),
+
+        (0.85, "score", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:got|scored|received|earned|had|has|made|managed|pulled) (?:an? |"
+            r"only |just "
+            r"|a bare )?)\d{1,2}(?:\.\d)?(?i: ?(?:%|percent|per cent|out of \d{2,3}|/ ?\d{2,3})? ?(?:on|in|for) "
+            r"(?:the|his|"
+            r"her|my) (?:[a-z-]{2,15} ){0,3}(?:paper|exam|test|final|midterm|quiz|block|module|practical|written|"
+            r"course|"
+            r"essay|assignment|practicum)\b)")),
+        (0.85, "conduct", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:caught (?:with notes|copying|with (?:a|his|her) phone)|copied "
+            r"(?:from|off) "
+            r"(?:his|her|the|another)|handed in (?:someone|somebody|another)|kicked out of (?:the|school|class|"
+            r"residence)|"
+            r"suspended from school|washed out of|failed out|flunked out|dropped out of (?:school|the (?:program|"
+            r"course|"
+            r"academy)|university|college)|on academic probation|given a zero|got a zero|mark of zero|"
+            r"(?:did not|didn't|won't|will not|hasn't) (?:be )?(?:passed?|passing|graduate|graduating) (?:the|with|"
+            r"from|this|"
+            r"his|her)|repeating (?:the|a|his|her) (?:year|block|module|course|grade)|"
+            r"rewrite (?:the|his|her)|(?:second|third|last|final) attempt (?:at|on))\b)")),
+        (0.85, "accommodation", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:gets?|needs?|has|have|entitled to|approved for|granted|receives?|"
+            r"requires?) "
+            r"(?:[a-z-]{1,12} ){0,3}(?:extra (?:exam |test )?time|double time|time and a half|a reader|a scribe|"
+            r"scribe|large[- ]print (?:exam|paper)|separate (?:room|setting) (?:for|because)|stop-?clock|"
+            r"learning (?:disability|disorder)|exam accommodations?|academic accommodations?|an iep|note-?taker)\b)")),
+        (0.85, "outcome", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,12} ){0,2}(?:failed (?:exam|attempt|practicum)|academic probation|expulsion|"
+            r"plagiarism|misconduct (?:hearing|file|case)|exam accommodations?|report card|learning disability|"
+            r"appeal of the (?:grade|mark)|grade appeal|second attempt|last attempt)\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:a eu|a obtenu|obtient|a recolte) (?:seulement )?)\d{1,2}(?i: ?(?:%|"
+            r"pour ?cent|sur \d{2,3}) (?:a |au |dans |en |pour ))")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:plagie|copie sur|triche|ete (?:exclue?|renvoyee?|expulsee?) (?:du|"
+            r"de)|"
+            r"a abandonne (?:le|son|ses)|doit reprendre (?:l'examen|le (?:cours|module|bloc)|son)|coule (?:son|l'|le)|"
+            r"n'a pas (?:passe|reussi))\b)")),
     )

@@ -24,6 +24,8 @@ class EmploymentRecognizer(WordingRecognizer):
     category = Category.EMPLOYMENT_HR
     citation = "category.employment_hr"
     anchors = word_set(
+        "walked sacked notice warning warnings grievances misconduct harassment renewed renew paid leave layoff pip "
+        "probationary earns makes demotion congedier grief preavis avertissement licencie "
         "resume resumes cv vitae salary fired terminated disciplined discipline disciplinary grievance suspended "
         "suspension laid severance resigned demoted reprimand garnished "
                         "bonus raise performance candidate apply applying application candidature salaire congedie "
@@ -70,4 +72,56 @@ class EmploymentRecognizer(WordingRecognizer):
             r"licenciee?)\b)")),
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:le|son) salaire (?:de |d')?)(?P<name>[A-Z][a-z]{1,15})?(?i:[^.\n]{0,20}\d{2} ?\d{3})")),
+
+        (0.85, "out", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:was|were|is|got|been|being|be|gets|getting) (?:[a-z]{2,12} "
+            r"){0,1}(?:walked "
+            r"out|let go|canned|sacked|axed|written up|escorted out|packaged out|bought out|"
+            r"passed over for|put on (?:a |an )?(?:pip|performance (?:plan|improvement)|administrative leave|paid "
+            r"leave|"
+            r"leave pending)|bumped (?:back|down) to|stripped of)\b)")),
+        (0.85, "warned", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:on (?:his|her|a) (?:last|final|second|third) (?:warning|chance)|"
+            r"(?:written|verbal|final|formal) warning|letter of (?:expectation|reprimand|discipline)|"
+            r"harassment complaint|last-chance (?:agreement|contract)|disciplinary (?:meeting|hearing|letter)|"
+            r"misconduct (?:hearing|investigation|file|complaint)|unpaid suspension|"
+            r"(?:\d{1,2}|two|three|five|ten)[- ]day suspension|performance improvement plan)\b)")),
+        (0.85, "not-renewed", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,12} ){0,2}(?:contract|appointment|term|position|employment|"
+            r"probation)\b[^.\n]{0,16}\b"
+            r"(?:(?:will|would|won't|was|is|are) (?:not )?(?:be |being )?(?:renewed|extended|terminated|cut short|"
+            r"picked up)|not renewed|isn't being renewed|is being ended)\b)")),
+        (0.85, "earns", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:makes?|earns?|earning|making|gets?|paid|pulls? in|was on|is on|"
+            r"started at|"
+            r"starts at|hired at|offered|turned down|asking|asks for|wants) (?:[a-z]{1,8} "
+            r"){0,2}\$? ?\d{2,3}(?:(?:[,.]| )?\d{3}|"
+            r"(?:\.\d\d)?k?)?(?:\$| dollars)? ?(?:a year|per year|an hour|per hour|/ ?hr|/ ?h\b|/ ?hour|/ ?yr|"
+            r"annually|base\b|"
+            r"plus bonus|de l'heure|par annee|a month|per month))")),
+        (0.85, "letter", compile_cue(
+            r"(?i:\byour (?:starting |base |annual |gross |new |current )?(?:salary|pay|wage|compensation|"
+            r"remuneration) "
+            r"(?:will be|is|of|shall be|increases to|goes to)\b[^.\n]{0,24}\$ ?\d)")),
+        (0.85, "letter", compile_cue(
+            r"(?i:\b(?:your (?:employment|appointment|probation(?:ary period)?) (?:with (?:[a-z]{2,15} ){1,3})?(?:ends|"
+            r"ended|is "
+            r"terminated|will end|has been terminated|is being terminated|will not be renewed|is not being renewed)|"
+            r"you (?:are|were|have been) (?:hereby )?(?:suspended (?:without|with|for)|dismissed|placed on "
+            r"(?:administrative |unpaid |paid )?leave)|your (?:second|third|final|written) (?:warning|letter of "
+            r"(?:expectation|reprimand)))\b)")),
+        (0.85, "grievance", compile_cue(
+            r"(?i:\b(?:grievance|harassment complaint|bullying complaint|misconduct complaint|disciplinary action|"
+            r"grief)\b"
+            r"[^.\n]{0,30}\b(?:by|from|against|of|contre|de) ) ?(?P<name>(?:(?:Mr|Mrs|Ms|Cst|Sgt|Officer|Mme|M)\.? )?"
+            r"[A-Z][a-z]{2,15}(?: [A-Z][a-z'-]{1,20})?)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:a depose un grief|ete (?:mise? a la porte|renvoyee?|remerciee?|"
+            r"congediee?|"
+            r"retrogradee?)|avertissement (?:ecrit|verbal)|suspendue? (?:pour|de|sans)|suspension de|"
+            r"mis fin a (?:son|sa|mon|ma)|gagne \d|en probation prolongee)\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\b(?:son|sa|mon|ma) (?:congediement|mise a pied|licenciement|mesure disciplinaire|lettre "
+            r"(?:disciplinaire|de congediement|de suspension)|evaluation de rendement|periode d'essai|prime de "
+            r"depart)\b)")),
     )

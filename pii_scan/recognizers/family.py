@@ -27,6 +27,8 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
+        "split moved ex affair remarried widow widowed pregnant adoption shelter rupture quitte ex-mari ex-femme "
+        "veuf veuve fiancailles twin lad "
         "loss passing memorial sympathies sympathy lbs lb pounds oz shower baby twins gave giving died passed "
         "dying death funeral killed divorce divorced divorcing separated "
         "separation custody married "
@@ -77,4 +79,35 @@ class FamilyRecognizer(WordingRecognizer):
             r"garde des enfants|a la garde (?:des|de ses) enfants|on a perdu (?:notre|le) bebe)\b)")),
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:leur|notre) (?:petit|petite|fils|fille|bebe)\b)[^.\n]{0,20}(?i:\best nee?\b)")),
+
+        (0.85, "split", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:(?:is|are|was|got|getting|just|recently|newly) (?:separated|divorced|"
+            r"remarried|widowed)|called off the (?:wedding|engagement)|calling off the wedding|split (?:up "
+            r")?(?:with|from) "
+            r"(?:his|her|my)|splitting up|broke (?:up|it off) with|left (?:her husband|his wife|my (?:husband|wife)|"
+            r"him for|"
+            r"her for|me for|him and the|her and the)|walked out on (?:his|her|me|my|us)|having an affair|had an "
+            r"affair|"
+            r"lost (?:the|his|her|my|their|our) (?:baby|mother|father|mom|mum|dad|wife|husband|son|daughter|brother|"
+            r"sister|twins))\b)")),
+        (0.85, "ex", compile_cue(
+            r"(?i:\b(?:my|his|her) ex\b[^.\n]{0,40}\b(?:kids?|children|custody|house|lawyer|lawyers|moved|took|support|"
+            r"court|weekends?|boys|girls|son|daughter|condo|visits?)\b)")),
+        (0.85, "baby", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:had|having|delivered|expecting) (?:the |a |their |our |her "
+            r")?(?:[a-z]{2,10} "
+            r"){0,1}(?:baby|twins|triplets|baby (?:boy|girl)|little (?:boy|girl)|second child|first child)\b)")),
+        (0.85, "baby", compile_cue(
+            r"(?i:\b(?:the|our|their|her) (?:baby|twins|little one)\b[^.\n]{0,12}\b(?:came|arrived|was born|were "
+            r"born|is here|"
+            r"are here|is due|are due|made it)\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:a quitte (?:son mari|sa femme|sa blonde|son chum)|s'est "
+            r"(?:separee?|remariee?)|"
+            r"vient d'accoucher|a accouche|attend (?:un bebe|des jumeaux)|a perdu (?:son|sa|le bebe)|veuve? depuis|"
+            r"(?:est|s'est) (?:divorcee?|fiancee?))\b)")),
+        (0.85, "fr", compile_cue(
+            r"(?i:\b(?:mon|son|ma) ex(?:-(?:mari|femme|conjointe?))?\b[^.\n]{0,40}\b(?:enfants?|garde|maison|avocat|"
+            r"pension|"
+            r"partie?|quitte)\b)")),
     )

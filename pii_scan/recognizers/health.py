@@ -63,7 +63,7 @@ class HealthRecognizer(WordingRecognizer):
         r"research|walk|foundation|awareness|benefit)|"
                        r"walk for|race for|blood drive|flu shots?|flu clinic|novel|movie|heart of|due (?:date|"
                        r"diligence) for|insurance|podcast|nhl|celebrit\w+|prospectus|open enrollment|"
-                       r"fund-?raiser)\b")
+                       r"fund-?raiser|pups|puppies|litter|foal|mare|kittens|whelp\w*|the dog|vet|k-?9|my diagnosis:)\b")
     cues = (
         (0.85, "diagnosed", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:diagnosed|hospitali[sz]ed|miscarried)\b)")),

@@ -24,6 +24,8 @@ class MinorRecognizer(WordingRecognizer):
     category = Category.MINOR
     citation = "category.minor"
     anchors = word_set(
+        "lad lass teen teenager grade division kindergartner aide sixteen seventeen fifteen fourteen thirteen "
+        "twelve eleven "
         "youth junior juniors inhaler daughter daughters son sons kid kids child children boy girl boys girls baby "
         "toddler old years yrs year daycare kindergarten preschool stepson stepdaughter "
                         "grade cadet parent parents guardian camp fille fils enfant enfants ans garderie parentale "
@@ -70,4 +72,22 @@ class MinorRecognizer(WordingRecognizer):
         (0.85, "daycare", compile_cue(
             r"(?i:\b(?:get|pick up|drop off|picking up|take|fetch) )(?P<name>[A-Z][a-z]{1,15})(?i: (?:from|at|to|"
             r"up from) (?:the )?(?:daycare|day care|preschool|kindergarten|school)\b)")),
+
+        (0.85, "child-age", compile_cue(
+            rf"(?i:\b(?:my|our|his|her|the|[a-z]{{2,14}}'s) (?:[a-z]{{2,10}} ){{0,2}}(?:boy|girl|lad|lass|kid|son|"
+            rf"daughter|"
+            rf"cadet|nephew|niece|grandson|granddaughter|foster child)\b[^.\n]{{0,24}}(?:\bis|'s|\bwas|\bturned|"
+            rf"\bturns|"
+            rf"\bis just|\bhe's|\bshe's) (?:only |just )?(?:{_AGE}|five|six|seven|eight|nine|ten|eleven|twelve|"
+            rf"thirteen|"
+            rf"fourteen|fifteen|sixteen|seventeen)\b(?! ?(?:%|percent|am|pm|o'clock|minutes|hours|days|weeks|months|km|"
+            rf"points|games|for|to|th)))")),
+        (0.85, "pronoun-age", compile_cue(
+            r"(?i:\b(?:he|she)(?:'s| is| was| just turned| turned| turns) (?:only |just )?(?:five|six|seven|eight|"
+            r"nine|ten|"
+            r"eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen)\b(?=[^.\n]{0,60}\b(?:mom|mum|mother|father|"
+            r"dad|"
+            r"parents?|school|grade|camp|class|cadets?|kid|boy|girl|youth)\b))")),
+        (0.85, "pupil", compile_cue(
+            rf"(?P<name>{NAME})(?i:,? (?:who is |is )?in (?:division|div\.?|grade|room) (?:[1-9]|1[0-2]|k)\b)")),
     )

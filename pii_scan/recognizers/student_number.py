@@ -42,4 +42,5 @@ class StudentNumberRecognizer(LabelledNumber):
         return self.form
 
     def valid(self, value: str) -> bool:
-        return not re.fullmatch(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])", value)  # a date
+        date = re.fullmatch(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])", value)
+        return len(set(value)) > 1 and date is None

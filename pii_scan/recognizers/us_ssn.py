@@ -25,7 +25,7 @@ class SsnRecognizer(LabelledNumber):
     checked = False
     labels = Phrases("ssn", "ss", "ss no", "ss number", "social security number", "social security no",
         "social security",
-                     "soc sec", "social sec", "soc security", "social", "ssa", "tax payer id", "taxpayer id",
+                     "soc", "soc sec", "social sec", "soc security", "social", "ssa", "tax payer id", "taxpayer id",
                          "securite sociale")
     value = re.compile(group(3, 2, 4))
 

@@ -56,7 +56,9 @@ _NOT_NAMES = (
     "Instructors?|Officers?|Users?|Cabin|Room|Note|Notes|Attached|Enclosed|Resume|Analyst|Associate|Manager|"
     "Director|Vice|President|"
     "Mother|Father|Son|Daughter|God|Lord|Jesus|Christmas|Easter|Internet|English|French|"
-    "Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|Votre|Merci|Bonjour|"
+    "Rep|Supervisor|Administrator|Employer|Owner|Tenant|Waiting|Preference|First|Charges?|Server|Pump|Grade|Slide|"
+    "Card|Unit|Dog|Horse|Le|La|Les|Un|Une|Des|Ce|Cette|Ces|Si|Quand|Nous|Vous|Il|Elle|Ils|Elles|On|Je|Tu|Notre|"
+    "Votre|Merci|Bonjour|"
     "Pour|Avec|Dans|Sans|Tout|Toute|Toutes|Tous")
 
 NAME = (
@@ -80,6 +82,11 @@ _POLICY = re.compile(
     r"politique|quiconque|toute personne|tout employe|tout candidat|scenario|exercice)\b")
 
 
+FORWARDED = 0.7
+"""Highest score of wording in text that was passed on three and more times: chain letters and jokes are told
+in the first person there, so it is doubt."""
+
+_FORWARDED = re.compile(r"(?:>[ ]?){3}")
 _BLANK = r"(?:[ \t]{1,3}|[ \t]{0,3}\r?\n[ \t>|]{0,8})"
 _PERSON_FIRST = re.compile(r"(?:\(\?:)?\{(?:who|whose)\}\)? \(\?i:(?:\(\?:\[[^\]]*\]\{\d,\d+\} \)\{0,\d\})?")
 """How a cue begins that has the person first and up to some words before the predicate."""
@@ -136,10 +143,12 @@ class WordingRecognizer(Recognizer):
                     break
                 groups = m.groupdict()
                 named = groups.get("name") or groups.get("owner")
-                who = ("person:name",) if named else ("person",)
+                who: tuple[str, ...] = ("person",)
                 if named:
                     span = m.span("name" if groups.get("name") else "owner")
                     who = (f"person:name@{span[0]}-{span[1]}",)
+                if _FORWARDED.search(doc.low, max(doc.low.rfind("\n", 0, m.start()) + 1, m.start() - 200), m.start()):
+                    score, who = min(score, FORWARDED), (*who, "forwarded-often")
                 yield Hit(m.start(), m.end(), score, (f"wording:{code}", *who))
                 break
             done = hi

@@ -60,8 +60,8 @@ class Recipe:
     blind_weight: float = 2.0
     composed_weight: float = 0.5
     mixed_weight: float = 0.2
-    hold_rate: float = 0.079
-    blind_rate: float = 0.0395
+    hold_rate: float = 0.081
+    blind_rate: float = 0.041
     block_rate: float = 0.012
 
 

@@ -85,8 +85,11 @@ def test_repeated_values_in_a_column_are_one_finding(scanner):
     assert [f.count for f in found] == [500]
 
 
-def test_context_does_not_reach_into_the_next_block(scanner):
-    assert scanner.scan(item("the SIN is", "130 692 544")).findings == ()
+def test_context_reaches_from_a_short_block_such_as_a_subject_only(scanner):
+    found = scanner.scan(item("the SIN is", "130 692 544")).findings
+    assert [(f.rule, f.block) for f in found] == [("id_in_context", 1)]
+    long = "The form asks for a SIN. " + "We meet on Thursday to talk about the helmets and the hoses. " * 3
+    assert scanner.scan(item(long, "130 692 544")).findings == ()
 
 
 def test_no_text_in_findings_or_decision(scanner):
@@ -145,10 +148,16 @@ class TestNames:
 class TestBusinessContact:
     HOME = "Home: 604-555-0199"
 
-    def test_home_number_in_a_signature_is_kept_and_exempt(self, scanner):
+    def test_number_called_home_in_a_signature_is_doubt(self, scanner):
         decision = decided(scanner, item("See you.", Block(self.HOME, Label.SIGNATURE)))
+        assert decision.verdict is Verdict.REVIEW
+        assert [(f.rule, f.exempt) for f in decision.findings] == [("home_phone", "")]
+        assert "in-signature" in decision.findings[0].why
+
+    def test_private_mail_in_a_signature_is_kept_and_exempt(self, scanner):
+        decision = decided(scanner, item("See you.", Block("private mail: ann@example.net", Label.SIGNATURE)))
         assert decision.verdict is Verdict.PASS
-        assert [(f.rule, f.exempt) for f in decision.findings] == [("home_phone", "signature")]
+        assert [(f.rule, f.exempt) for f in decision.findings] == [("private_mail", "signature")]
 
     def test_the_same_in_the_text_blocks(self, scanner):
         assert decided(scanner, item("You can reach me. " + self.HOME)).verdict is Verdict.BLOCK
