@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_plus
 
 from capture.extract.collect import PartSink
+from capture.extract.encodedtext import read_encoded
 from capture.extract.headers import parse_value
 from capture.extract.reader import CannotRead
 from capture.extract.textual import Decoded, as_text
@@ -14,6 +16,8 @@ from pii_scan.text import Label
 _XML: Final = re.compile(r"<!--(.*?)-->|<!\[CDATA\[(.*?)\]\]>|<([^<>]*)>|([^<]+)", re.S)
 _ATTRIBUTE: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITY: Final = re.compile(r"<!ENTITY\b", re.I)
+_POSTSCRIPT: Final = re.compile(r"\s*%!(?:PS|\s)")
+_UNICODE_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _LOSSY_SHARE: Final = 0.01
 _NAMED_CHARSET: Final = re.compile(
     rb"<(?:meta|\?xml)\b[^<>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.I)
@@ -45,7 +49,14 @@ def read_text(data: bytes, sink: PartSink) -> None:
     text = decoded_text(data, sink)
     if "-----BEGIN PGP MESSAGE-----" in text:
         sink.partial("encrypted")
+    if _POSTSCRIPT.match(text):  # what it shows is computed; only the strings stand there
+        sink.partial("unsupported")
     sink.text(text)
+    if _UNICODE_ESCAPE.search(text):
+        sink.text(_UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), Label.HIDDEN, "text")
+    if sink.declared.startswith("application/x-www-form-urlencoded"):
+        sink.text(unquote_plus(text), Label.TEXT, "form")
+    read_encoded(text, sink)
 
 
 def read_xml(data: bytes, sink: PartSink) -> None:

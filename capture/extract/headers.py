@@ -17,9 +17,11 @@ from capture.extract.textual import decode
 from pii_scan.text import Address
 
 _FOLD: Final = re.compile(r"\r?\n[ \t]?|\r")
-_WORD: Final = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+_WORD: Final = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)(?:\?=|\Z)")
 _BETWEEN_WORDS: Final = re.compile(r"(\?=)[ \t\r\n]+(=\?)")
 _MESSAGE_ID: Final = re.compile(r"<([^<>\s]{1,998})>")
+_COMMENT: Final = re.compile(r"\([^()]*\)")
+_BLANKS: Final = re.compile(r"\s+")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _DATE_LENGTH: Final = 120
 
@@ -100,11 +102,22 @@ def parse_value(value: str) -> tuple[str, dict[str, str]]:
     """Split `text/plain; charset=x; name*0*=...` into the lower-case value and its parameters.
 
     RFC 2231 continuations and charsets are resolved, encoded words (which do not belong here but are
-    common) decoded. Keys are lower case; the first of two equal keys wins.
+    common) decoded. Comments are left out of the value. Keys are lower case; of two equal keys the first
+    wins, and an RFC 2231 one wins over a plain one.
     """
+    main, parameters = all_parameters(value)
+    if "(" in main:
+        main = _COMMENT.sub(" ", main)
+    found: dict[str, str] = {}
+    for key, content in parameters:
+        found.setdefault(key, content)
+    return _BLANKS.sub("", main).casefold(), found
+
+
+def all_parameters(value: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the value as it stands and all its parameters decoded, the RFC 2231 ones first."""
     pieces = _split(value, ";")
-    main = pieces[0].strip().casefold() if pieces else ""
-    plain: dict[str, str] = {}
+    plain: list[tuple[str, str]] = []
     extended: dict[str, dict[int, tuple[bool, str]]] = {}
     for piece in pieces[1:200]:
         key, equals, content = piece.partition("=")
@@ -114,13 +127,11 @@ def parse_value(value: str) -> tuple[str, dict[str, str]]:
         content = _unquote(content.strip())
         match = re.fullmatch(r"([^*]+)\*(\d{1,3})?(\*)?", key)
         if match is None:
-            plain.setdefault(key, decode_words(content))
+            plain.append((key, decode_words(content)))
             continue
         encoded = match[3] is not None or match[2] is None
         extended.setdefault(match[1], {}).setdefault(int(match[2] or 0), (encoded, content))
-    for key, sections in extended.items():
-        plain[key] = _join_sections(sections)
-    return main, plain
+    return pieces[0], [*((key, _join_sections(sections)) for key, sections in extended.items()), *plain]
 
 
 def _join_sections(sections: dict[int, tuple[bool, str]]) -> str:

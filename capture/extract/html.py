@@ -112,6 +112,8 @@ def tidy(text: str) -> str:
 
 
 def _read(text: str, sink: PartSink, *, mail: bool) -> None:
+    if "-----BEGIN PGP MESSAGE-----" in text:
+        sink.partial("encrypted")
     if tag_depth(text, sink.limits.html_depth) > sink.limits.html_depth:
         sink.partial("too_deep")
         from resiliparse.extract.html2text import extract_plain_text

@@ -16,11 +16,13 @@ from email.generator import BytesGenerator
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
 
-from capture.extract import headers
+from capture.extract import headers, mailheads
 from capture.extract.collect import PartSink
+from capture.extract.encodedtext import read_encoded
 from capture.extract.html import read_mail_html
 from capture.extract.mailtext import split_mail_text
 from capture.extract.reader import CannotRead
+from capture.extract.sniff import is_pkcs7
 from capture.extract.textual import decode, is_printable
 from capture.extract.transfer import decode_transfer, uuencoded
 from pii_scan.text import Address, Label
@@ -35,18 +37,14 @@ _HEADER_BYTES: Final = 4_000_000
 _END_OF_HEADERS: Final = re.compile(rb"\r?\n\r?\n|\r\r")
 _ADDRESS_HEADERS: Final = ("from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc",
                            "disposition-notification-to", "return-receipt-to")
-_TRANSPORT: Final = re.compile(
-    r"received|return-path|mime-version|content-.*|message-id|references|in-reply-to|dkim-.*|domainkey-.*|arc-.*|"
-    r"authentication-results|received-spf|thread-index|x-(?:ms|microsoft|google|gm|spam|forefront|proofpoint|"
-    r"barracuda|ironport|mimecast|virus|received|mailer|originating-ip|priority|uid|uidl|status|mozilla|origin|"
-    r"folder|filename|pm|ses|sg|mandrill|mailgun|beenthere).*|"
-    r"user-agent|list-.*|precedence|status|lines|x400-.*|autocrypt|importance|priority|delivered-to|"
-    r"auto-submitted", re.I)
 _SIGNATURES: Final = frozenset(("application/pkcs7-signature", "application/x-pkcs7-signature",
                                 "application/pgp-signature"))
 _BODIES: Final = frozenset(("text/plain", "text/html", "", "text/enriched", "text/richtext", "text/x-amp-html",
                             "text/watch-html"))
-_PGP: Final = re.compile(r"^-----BEGIN PGP MESSAGE-----", re.M)
+_PGP: Final = re.compile(r"^[>| \t]*-----BEGIN PGP MESSAGE-----", re.M)
+_SIGNATURE_NAME: Final = re.compile(r"(?:smime|(?:openpgp_)?(?:digital_)?signature)(?:\.(?:p7s|asc|sig))?", re.I)
+_SIGNATURE_BYTES: Final = 200_000
+_PGP_SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 _MBOX_FROM: Final = re.compile(rb"(?:\A|\n)From [^\r\n]*\r?\n(?=[!-9;-~]{1,76}:)")
 
 
@@ -70,6 +68,8 @@ class _Plan:
     texts: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     sealed: int = 0
+    heads: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
 
 def read_mail(data: bytes, sink: PartSink) -> None:
@@ -110,7 +110,9 @@ def _section_raw(sink: PartSink, raw: bytes) -> None:
     """A mail too deep to take apart is at least scanned as it stands."""
     def read(part: PartSink) -> None:
         part.partial("too_deep")
-        part.text(decode(raw).text)
+        text = decode(raw).text
+        part.text(text)
+        read_encoded(text, part)
 
     sink.section(read, what="raw text", kind="text", size=len(raw))
 
@@ -132,8 +134,9 @@ def _read_headers(mail: Mail, sink: PartSink) -> None:
             if headers.parse_addresses(raw, sink.limits.addresses)[1]:
                 sink.partial("too_large")
             sink.text(f"{name}: {headers.decode_words(raw)}", Label.ADDRESSES)
-        elif not _TRANSPORT.fullmatch(key):
-            others.append(f"{name}: {headers.decode_words(raw)}")
+        elif mailheads.is_read(name, decoded := headers.decode_words(raw)):
+            others.append(f"{name}: {decoded}")
+    others += mailheads.own_texts(mail, limit) + mailheads.stray_lines(mail)
     sink.text("\n".join(others), Label.PROPERTY)
     sink.empty()
 
@@ -189,6 +192,13 @@ def _walk(mail: Mail, depth: int, sink: PartSink, plan: _Plan) -> None:
         _note(plan, "too_large")
         return
     mime, parameters = _value(mail, "content-type", sink.limits.header_bytes)
+    if mailheads.conflicting(mail, sink.limits.header_bytes):
+        _note(plan, "corrupt")
+    if depth:
+        chosen = _name(mail, parameters, sink.limits.header_bytes)
+        lines, names = mailheads.part_texts(mail, chosen, sink.limits.header_bytes)
+        plan.heads += lines
+        plan.names += names
     payload = mail.get_payload()
     if mime.startswith("multipart/") and isinstance(payload, list):
         if depth >= sink.limits.mime_depth:
@@ -196,7 +206,7 @@ def _walk(mail: Mail, depth: int, sink: PartSink, plan: _Plan) -> None:
             return
         _walk_parts(mail, mime, payload, depth, sink, plan)
         return
-    if mime.startswith("multipart/"):  # promised parts, but none can be told apart: all of it is text
+    if mime.startswith("multipart"):  # promised parts, but none can be told apart: all of it is text
         _note(plan, "corrupt")
         mime = "text/plain"
     plan.leaves.append(_leaf(mail, mime, parameters, sink.limits.header_bytes))
@@ -208,7 +218,10 @@ def _walk_parts(mail: Mail, mime: str, parts: list[Any], depth: int, sink: PartS
         plan.sealed += 1
         return
     for number, part in enumerate(parts):
-        if mime == "multipart/signed" and number and _value(part, "content-type", 1_000)[0] in _SIGNATURES:
+        if mime == "multipart/signed" and number and _is_signature(part):
+            lines, names = mailheads.part_texts(part, "", 1_000)
+            plan.heads += lines
+            plan.names += [name for name in names if not _SIGNATURE_NAME.fullmatch(name)]
             continue
         if sink.item.mime_parts >= sink.limits.mime_parts:
             _note(plan, "too_large")
@@ -216,14 +229,28 @@ def _walk_parts(mail: Mail, mime: str, parts: list[Any], depth: int, sink: PartS
         _walk(part, depth + 1, sink, plan)
 
 
+def _is_signature(part: Mail) -> bool:
+    """Whether a part is a signature not only by its name: nothing else may be left out unread."""
+    if _value(part, "content-type", 1_000)[0] not in _SIGNATURES:
+        return False
+    data, damaged = _decoded(part)
+    is_one = data.lstrip().startswith(_PGP_SIGNATURE) or is_pkcs7(data)
+    return is_one and not damaged and len(data) <= _SIGNATURE_BYTES
+
+
 def _note(plan: _Plan, code: str) -> None:
     if code not in plan.codes:
         plan.codes.append(code)
 
 
+def _name(mail: Mail, parameters: dict[str, str], limit: int) -> str:
+    """The file name of a part; `parameters` are those of its type."""
+    return _value(mail, "content-disposition", limit)[1].get("filename") or parameters.get("name") or ""
+
+
 def _leaf(mail: Mail, mime: str, parameters: dict[str, str], limit: int) -> _Leaf:
-    disposition, extra = _value(mail, "content-disposition", limit)
-    name = extra.get("filename") or parameters.get("name") or ""
+    disposition = _value(mail, "content-disposition", limit)[0]
+    name = _name(mail, parameters, limit)
     attached = disposition == "attachment" or bool(name) or mime not in _BODIES
     inline = bool(_first(mail, "content-id")) or disposition == "inline"
     return _Leaf(mail, mime, parameters, name, attached, inline)
@@ -235,6 +262,8 @@ def _leaf(mail: Mail, mime: str, parameters: dict[str, str], limit: int) -> _Lea
 def _read_leaves(plan: _Plan, sink: PartSink) -> None:
     for number in range(plan.sealed):
         sink.refuse("encrypted", what=_numbered("body", number, ""))
+    if plan.heads or plan.names:
+        sink.section(lambda part: _read_part_heads(plan, part), what="part headers", kind="headers", size=1)
     if plan.texts:
         sink.section(lambda part: _read_around(plan.texts, part), what="preamble", kind="text", size=1)
     extra: list[tuple[str, bytes, bool]] = []
@@ -258,16 +287,25 @@ def _numbered(word: str, before: int, suffix: str) -> str:
     return f"{word} {before + 1}{suffix}" if before else f"{word}{suffix}"
 
 
+def _read_part_heads(plan: _Plan, sink: PartSink) -> None:
+    """What the headers of the parts say besides their types: descriptions, other file names."""
+    sink.text("\n".join(dict.fromkeys(plan.heads)), Label.PROPERTY)
+    sink.text("\n".join(dict.fromkeys(plan.names)), Label.NAME)
+    sink.empty()
+
+
 def _read_around(texts: list[str], sink: PartSink) -> None:
     """Text before the first and after the last part: mail programs do not show it."""
     for text in texts:
-        sink.text(decode(text.encode("utf-8", "surrogateescape")).text, Label.HIDDEN)
+        readable = decode(text.encode("utf-8", "surrogateescape")).text
+        sink.text(readable, Label.HIDDEN)
+        read_encoded(readable, sink)
 
 
 def _read_body(leaf: _Leaf, what: str, sink: PartSink) -> list[tuple[str, bytes, bool]]:
     """Read a body; return the uuencoded files found in it."""
     data, damaged = _decoded(leaf.mail)
-    files = uuencoded(data) if leaf.mime != "text/html" and b"begin" in data else []
+    files = uuencoded(data) if b"begin" in data else []
     for _, _, _, start, end in reversed(files):
         data = data[:start] + data[end:]
     is_html = leaf.mime == "text/html"
@@ -282,6 +320,7 @@ def _read_body(leaf: _Leaf, what: str, sink: PartSink) -> list[tuple[str, bytes,
         if not decoded.text.strip():
             part.empty()
         read(decoded.text, part)
+        read_encoded(decoded.text, part)
 
     sink.section(section, what=what, kind="html" if is_html else "text", size=len(data))
     return [(name, content, broken) for name, content, broken, _, _ in files]

@@ -93,6 +93,11 @@ def extension(name: str) -> str:
     return tail.strip().casefold() if dot and len(tail) <= 8 else ""
 
 
+def is_pkcs7(data: bytes) -> bool:
+    """Whether the bytes begin as a PKCS #7 (CMS) structure does."""
+    return data[:1] == b"0" and _PKCS7 in data[:64]
+
+
 def _mime(declared: str) -> str:
     return declared.partition(";")[0].strip().casefold()
 
@@ -115,7 +120,7 @@ def _by_content(data: bytes, ext: str, mime: str, *, is_item: bool) -> tuple[str
         return ("heic", "unsupported") if data[8:11] in (b"hei", b"hev", b"mif", b"avi") else ("media", "unknown_type")
     if data[40:44] == b" EMF":
         return "emf", ""
-    if data[:1] == b"0" and _PKCS7 in data[:64]:
+    if is_pkcs7(data):
         return "p7m", ""
     if _is_tar(data):
         return "tar", ""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from capture.extract.headers import decode_base64
 
-_UU_BEGIN: Final = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.M)
+_UU_BEGIN: Final = re.compile(
+    rb"^(?P<mark>[>| \t]*)begin(?P<base64>-base64)? [0-7]{3,7}(?:[ \t]+(?P<name>[^\r\n]{1,255}))?[ \t]*\r?\n", re.M)
+_BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/=]+")
+_SOFT_CR: Final = re.compile(rb"=[ \t]*\r(?!\n)")
 
 
 def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, bool]:
@@ -17,10 +21,13 @@ def decode_transfer(data: bytes, encoding: str) -> tuple[bytes, bool]:
     if encoding == "base64":
         return decode_base64(data)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(data), False
+        return binascii.a2b_qp(_SOFT_CR.sub(b"", data)), False
     if encoding in ("x-uuencode", "uuencode", "uue", "x-uue"):
         found = uuencoded(data)
-        return (found[0][1], found[0][2]) if found else (data, True)
+        if not found:
+            return data, True
+        around = data[:found[0][3]] + data[found[0][4]:]
+        return found[0][1], found[0][2] or bool(around.strip())
     return data, encoding not in ("", "7bit", "8bit", "binary", "7-bit", "8-bit", "none")
 
 
@@ -32,27 +39,45 @@ def uuencoded(data: bytes) -> list[tuple[str, bytes, bool, int, int]]:
     files = []
     position = 0
     while (begin := _UU_BEGIN.search(data, position)) is not None:
-        decoded, damaged, end = _uu_lines(data, begin.end())
+        read = _base64_lines if begin["base64"] else _uu_lines
+        decoded, damaged, end = read(data, begin.end(), begin["mark"])
         if decoded:
-            files.append((begin[1].decode("utf-8", "replace").strip(), decoded, damaged, begin.start(), end))
+            name = (begin["name"] or b"").decode("utf-8", "replace").strip()
+            files.append((name, decoded, damaged, begin.start(), end))
         position = max(end, begin.end())
     return files
 
 
-def _uu_lines(data: bytes, position: int) -> tuple[bytes, bool, int]:
-    out: list[bytes] = []
+def _lines(data: bytes, position: int, mark: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(line without its quote mark, start, end) from `position` on."""
     while position < len(data):
         newline = data.find(b"\n", position)
         stop = len(data) if newline < 0 else newline + 1
-        line = data[position:stop].rstrip(b"\r\n")
+        yield data[position:stop].removeprefix(mark).rstrip(b"\r\n"), position, stop
+        position = stop
+
+
+def _uu_lines(data: bytes, position: int, mark: bytes) -> tuple[bytes, bool, int]:
+    out: list[bytes] = []
+    for line, start, stop in _lines(data, position, mark):
         if line.strip() == b"end":
             return b"".join(out), False, stop
         decoded = _uu_line(line)
         if decoded is None:
-            return b"".join(out), True, position
+            return b"".join(out), True, start
         out.append(decoded)
-        position = stop
-    return b"".join(out), True, position
+    return b"".join(out), True, len(data)
+
+
+def _base64_lines(data: bytes, position: int, mark: bytes) -> tuple[bytes, bool, int]:
+    out: list[bytes] = []
+    for line, start, stop in _lines(data, position, mark):
+        if line.strip() == b"====":
+            return decode_base64(b"".join(out))[0], False, stop
+        if _BASE64_LINE.fullmatch(line.strip()) is None:
+            return decode_base64(b"".join(out))[0], True, start
+        out.append(line)
+    return decode_base64(b"".join(out))[0], True, len(data)
 
 
 def _uu_line(line: bytes) -> bytes | None:

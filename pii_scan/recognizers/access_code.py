@@ -74,6 +74,8 @@ _ORDINARY = re.compile(
 _POLICY = re.compile(r"\b(?:must be|should be|at least|minimum|digits? long|(?:four|six|4|6)[- ]digit (?:code|"
                      r"pin)s? (?:is|are|will|must)"
                      r"|never share|do not share|change[ds]? every|expire[ds]?|default)\b")
+_NUMBERED = re.compile(r"\b(?:doors?|gates?|room|bay|hall|building|unit|suite|level|no\.?|porte) ?#?\Z")
+"""A number right after such a word is the thing's own."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -156,6 +158,8 @@ class AccessCodeRecognizer(Recognizer):
             value = m.groupdict().get("v") or ""
             near = low[max(lo, m.start() - 30):m.end()]
             if _ORDINARY.search(near) or _POLICY.search(low, lo, hi) or _NOT_OURS.search(low, lo, hi):
+                continue
+            if code == "code" and _NUMBERED.search(low, max(lo, m.start("v") - 12), m.start("v")):
                 continue
             year = _YEAR.fullmatch(value) and "code" not in near and "pin" not in near
             if year or PHONE.search(low, max(0, lo - 100), hi):

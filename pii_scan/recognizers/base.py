@@ -56,6 +56,7 @@ class IndexedText(NlpArtifacts):
         self.plain = plain(text)
         self.low = small(self.plain)
         self._runs: list[tuple[int, int]] | None = None
+        self.spelled: list[tuple[int, int, str]] | None = None
         self.at: dict[str, list[int]] = {}
         places = self.at
         for found in _WORD.finditer(self.low):

@@ -27,6 +27,7 @@ class CriminalRecordRecognizer(WordingRecognizer):
     category = Category.CRIMINAL_RECORD
     citation = "category.criminal_record"
     anchors = word_set(
+        "conditions liberte robbery assault theft fraud mischief arson manslaughter trafficking murder "
         "pleaded pled plead charges remand remanded custody served breached impaired crown offence sector crc "
         "discharge blew record bond inside jailed suspects acquitted coupable accusation accusations comparait "
         "absolution facultes liberation "
@@ -107,7 +108,7 @@ class CriminalRecordRecognizer(WordingRecognizer):
             r"(?:crime|offence|offense|felony|misdemeanou?r|count|counts|impaired|domestic|sexual|uttering|breaking|"
             r"stealing|obstruct\w+|breach\w*))\b)")),
         (0.85, "record-check", compile_cue(
-            r"(?P<owner>\b(?:(?:Mr|Mrs|Ms|Cst|Recruit|Cadet)\. ?)?[A-Z][a-z]{2,15}'s) (?i:(?:[a-z-]{2,12} ){0,3}"
+            r"(?P<owner>\b(?!(?:It|That|What|Here|There|Today)\b)[A-Z][a-z]{2,15}'s) (?i:(?:[a-z-]{2,12} ){0,3}"
             r"(?:came|has come|is|was) back (?:with|not clean|positive|dirty|showing|flagged|marked))")),
         (0.85, "record-check", compile_cue(
             r"(?i:\b(?:his|her|my|your) (?:[a-z-]{2,12} ){0,2}(?:record check|police (?:information )?check|crc|"

@@ -75,7 +75,7 @@ class DateOfBirthRecognizer(Recognizer):
         if len(doc.runs) + doc.low.count("/") + doc.low.count(".") < 2:
             return
         pairs = []
-        for m in DATE.finditer(doc.low):
+        for m in _old_dates(doc.low):
             year = birth_year(m)
             if year is None or not 1930 <= year <= 2006 or m.start() in seen:
                 continue
@@ -88,6 +88,21 @@ class DateOfBirthRecognizer(Recognizer):
                     if start not in seen:
                         seen.add(start)
                         yield Hit(start, end, 0.85, ("names-with-dates",))
+
+
+_OLD_YEAR = re.compile(r"(?<!\d)(?:(?:19[3-9]\d|200[0-6])(?:[01]\d[0-3]\d)?(?!\d)|\d{1,2}[-/.]\d{1,2}[-/.]\d\d(?!\d))")
+
+
+def _old_dates(low: str) -> Iterator[re.Match[str]]:
+    """Dates around anything that looks like a year between 1930 and 2006 or like dd/mm/yy."""
+    done = 0
+    for year in _OLD_YEAR.finditer(low):
+        if year.start() < done:
+            continue
+        m = DATE.search(low, max(done, year.start() - 18), year.end() + 10)
+        if m:
+            done = m.end()
+            yield m
 
 
 _NOT_BORN = re.compile(

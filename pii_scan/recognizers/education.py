@@ -21,7 +21,8 @@ class EducationRecognizer(WordingRecognizer):
     category = Category.EDUCATION_RECORD
     citation = "category.education_record"
     anchors = word_set(
-        "cheat copied expelled zero attempt attempts extra scribe dyslexic iep rewriting repeating scored marked "
+        "triche exclu exclue renvoye renvoyee notes cheat copied expelled zero attempt attempts extra scribe "
+        "dyslexic iep rewriting repeating scored marked "
         "coule plagiat tricher "
         "failed failing exam exams midterm final gpa transcript transcripts plagiarism plagiarized cheating "
         "cheated probation withdrawn expelled admitted admission mark marks grade grades "

@@ -24,7 +24,8 @@ class EmploymentRecognizer(WordingRecognizer):
     category = Category.EMPLOYMENT_HR
     citation = "category.employment_hr"
     anchors = word_set(
-        "walked sacked notice warning warnings grievances misconduct harassment renewed renew paid leave layoff pip "
+        "employment walked sacked notice warning warnings grievances misconduct harassment renewed renew paid leave "
+        "layoff pip "
         "probationary earns makes demotion congedier grief preavis avertissement licencie "
         "resume resumes cv vitae salary fired terminated disciplined discipline disciplinary grievance suspended "
         "suspension laid severance resigned demoted reprimand garnished "

@@ -27,7 +27,8 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
-        "split moved ex affair remarried widow widowed pregnant adoption shelter rupture quitte ex-mari ex-femme "
+        "husband wife accoucher accouche split moved ex affair remarried widow widowed pregnant adoption shelter "
+        "rupture quitte ex-mari ex-femme "
         "veuf veuve fiancailles twin lad "
         "loss passing memorial sympathies sympathy lbs lb pounds oz shower baby twins gave giving died passed "
         "dying death funeral killed divorce divorced divorcing separated "
@@ -46,13 +47,16 @@ class FamilyRecognizer(WordingRecognizer):
     cues = (
         (0.85, "death", compile_cue(
             rf"(?i:\b(?:my|his|her|our|your|their|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} "
-            rf"){{0,2}}(?:{KIN})\b[^.\n]{{0,40}}\b{_DIED}\b)")),
+            rf"){{0,2}}(?:{KIN})\b[^.\n]{{0,40}}\b{_DIED}\b)",
+            must=r"\b(?:died|passed|dying|killed|lost|buried)\b")),
         (0.85, "death", compile_cue(
             rf"(?i:\b(?:death|loss|passing|funeral|memorial service) (?:of|for) (?:my|his|her|your|their|"
-            rf"[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})\b)")),
+            rf"[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})\b)",
+            must=r"\b(?:death|loss|passing|funeral|memorial)\b")),
         (0.85, "death", compile_cue(
             rf"(?i:\b(?:my|his|her|your|[a-z]{{2,15}}'s) (?:[a-z-]{{2,10}} ){{0,2}}(?:{KIN})'s (?:death|funeral|"
-            rf"passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b)")),
+            rf"passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b)",
+            must=r"'s\s(?:death|funeral|passing|memorial|illness|birth|wedding|divorce|cancer|surgery)\b")),
         (0.85, "birth-weight", compile_cue(
             r"(?i:\b\d{1,2} ?(?:lbs?|pounds?)\b\.?,? ?(?:and |& )?\d{1,2}(?:\.\d)? ?(?:oz|ozs|ounces)\b)")),
         (0.85, "baby-shower", compile_cue(

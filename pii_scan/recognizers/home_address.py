@@ -79,6 +79,8 @@ class HomeAddressRecognizer(Recognizer):
                 yield Hit(m.start(), m.end(), 0.9, ("context:home",))
             elif _WEAK.search(low, max(lo, m.start() - 40), m.start()):
                 yield Hit(m.start(), m.end(), 0.55, ("context:house",))
+            elif _WORK.search(low, m.end(), doc.around(m.start(), m.end(), 70)[1]):
+                continue
             elif _ON_STREET.search(low, lo, m.start()) \
                     or _HOME_AFTER.match(low, m.end(), doc.around(m.start(), m.end(), 70)[1]):
                 yield Hit(m.start(), m.end(), 0.85, ("context:told-as-home",))

@@ -13,6 +13,20 @@ from pii_scan.recognizers.base import Hit, IndexedText, Recognizer
 _VALUE = re.compile(r"(?<![\w-])[a-z]{2}\d\d[ ]?(?:[a-z0-9]{4}[ ]?){2,7}[a-z0-9]{0,4}(?![\w-])")
 
 
+_HEAD = re.compile(r"(?<![\w-])[a-z]{2}\d\d")
+
+
+def _candidates(doc: IndexedText) -> Iterator[re.Match[str]]:
+    """Stretches of the form of an IBAN; there is a run of digits among their first groups."""
+    done = 0
+    for run, _ in doc.runs:
+        head = _HEAD.search(doc.low, max(done, run - 16), run + 4) if run >= done else None
+        m = _VALUE.match(doc.low, head.start()) if head else None
+        if m:
+            done = m.end()
+            yield m
+
+
 class IbanAccountRecognizer(Recognizer):
     """Find IBANs.
 
@@ -28,7 +42,7 @@ class IbanAccountRecognizer(Recognizer):
     citation = "identifier.bank_account"
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
-        for m in _VALUE.finditer(doc.low):
+        for m in _candidates(doc):
             parts = m.group().split()
             for n in range(len(parts), 0, -1):  # a short word after it may look like a group
                 if checkdigits.iban("".join(parts[:n])):

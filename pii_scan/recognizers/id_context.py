@@ -61,7 +61,8 @@ class IdInContextRecognizer(Recognizer):
     citation = "identifier.sin"
     needs_word = False
     labels = Phrases(*(p.replace("-", " ") for r in (SinRecognizer, PhnRecognizer, PenRecognizer)
-                       for options in r.labels.first.values() for p, _ in options),
+                       for first, options in r.labels.first.items() if first not in ("my", "her", "his", "no")
+                       for p, _ in options),
                      "social insurance card", "s.i.n", "p.h.n", "insurance number")
 
     def words(self) -> frozenset[str]:
@@ -111,7 +112,7 @@ class IdInContextRecognizer(Recognizer):
 def _split_up(doc: IndexedText) -> Iterator[tuple[int, int]]:
     """Numbers in groups of one and two digits right beside a label: no run of digits tells their place."""
     done = -1
-    for place in doc.spots(IdInContextRecognizer.labels.words):
+    for place, _, _ in IdInContextRecognizer.labels.find(doc):
         lo, hi = doc.around(place, place, 60)
         for m in _SPLIT.finditer(doc.low, max(lo, done), hi + 24):
             done = m.end()

@@ -6,7 +6,7 @@ import re
 
 from pii_scan.findings import Category
 from pii_scan.folding import word_set
-from pii_scan.recognizers.wording import WordingRecognizer, compile_cue
+from pii_scan.recognizers.wording import NAME, WordingRecognizer, compile_cue
 
 _STATUS = (
     r"(?:visa|work permit|study permit|green ?card|greencard|permanent residen(?:cy|ce|t)|pr card|refugee (?:claim|"
@@ -82,7 +82,7 @@ class ImmigrationRecognizer(WordingRecognizer):
             r"took (?:the|his|her) (?:citizenship )?oath|became a (?:canadian )?citizen|"
             r"on implied status|on maintained status)\b)")),
         (0.85, "name-permit", compile_cue(
-            r"(?P<name>\b[A-Z][a-z]{2,15}(?:,? [A-Z][a-z'-]{1,20})?),? ?(?i:[^.\n]{0,50}\b(?:lmia|pgwp|study permit|"
+            rf"(?P<name>{NAME})" r"(?:, [A-Z][a-z'-]{1,20})?,? ?(?i:[^.\n]{0,50}\b(?:lmia|pgwp|study permit|"
             r"work "
             r"permit|closed permit|open work permit|pr application|refugee claim|removal order|permis d'etudes|permis "
             r"de travail|residence permanente|demande d'asile)\b[^.\n]{0,40}\b(?:expires?|until|runs out|jusqu'\w+|"

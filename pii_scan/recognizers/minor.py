@@ -44,12 +44,13 @@ class MinorRecognizer(WordingRecognizer):
         (0.85, "my-young-child", compile_cue(
             rf"(?i:\b(?:my|our|his|her|[a-z]{{2,14}}'s) (?:[a-z]{{2,10}} )?(?:{_AGE}|one|two|three|four|five|six|"
             rf"seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen)(?:[ -]and[ -]a[ "
-            rf"-]half)?[ -](?:year|yr|month|week)s?[ -]old)")),
+            rf"-]half)?[ -](?:year|yr|month|week)s?[ -]old)", must=r"[ -]old\b")),
         (0.85, "child-care", compile_cue(
             r"(?i:\b(?:my|our|his|her) (?:[a-z]{2,10} ){0,2}(?:kids?|children|daughters?|sons?|little guy|little "
             r"girl|little one|boys|girls|baby|toddler|stepson|stepdaughter)\b[^.\n]{0,60}\b(?:daycare|day care|"
             r"preschool|kindergarten|school (?:play|concert)|first day of school|elementary|teething|diapers?|"
-            r"soccer (?:game|practice|tournament)|grade [1-9k])\b)")),
+            r"soccer (?:game|practice|tournament)|grade [1-9k])\b)",
+            must=r"\b(?:day ?care|preschool|kindergarten|school|elementary|teething|diapers?|soccer|grade)\b")),
         (0.85, "aged", compile_cue(
             rf"(?P<name>{NAME})(?i:,? \(?(?:age[d]? )?{_AGE}\)?,? (?:years? old|years? of age|yrs old|ans\b|"
             rf"-?year-?old))")),
@@ -81,7 +82,8 @@ class MinorRecognizer(WordingRecognizer):
             rf"\bis just|\bhe's|\bshe's) (?:only |just )?(?:{_AGE}|five|six|seven|eight|nine|ten|eleven|twelve|"
             rf"thirteen|"
             rf"fourteen|fifteen|sixteen|seventeen)\b(?! ?(?:%|percent|am|pm|o'clock|minutes|hours|days|weeks|months|km|"
-            rf"points|games|for|to|th)))")),
+            rf"points|games|for|to|th)))",
+            must=r"\b(?:boy|girl|lad|lass|kid|son|daughter|cadet|nephew|niece|grandson|granddaughter|child)\b")),
         (0.85, "pronoun-age", compile_cue(
             r"(?i:\b(?:he|she)(?:'s| is| was| just turned| turned| turns) (?:only |just )?(?:five|six|seven|eight|"
             r"nine|ten|"

@@ -29,7 +29,14 @@ class PrivateMailRecognizer(Recognizer):
     anchors = frozenset({"private", "personal", "home", "perso", "prive", "privee", "personnel", "personnelle", "h"})
 
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
-        for m in EMAIL.finditer(doc.low):
+        done = 0
+        at = doc.low.find("@")
+        while at >= 0:
+            m = EMAIL.search(doc.low, max(done, at - 62), min(len(doc.low), at + 260))
+            at = doc.low.find("@", max(at + 1, m.end() if m else 0))
+            if m is None:
+                continue
+            done = m.end()
             lo, hi = doc.around(m.start(), m.end(), 60)
             if _LABEL.search(doc.low, lo, m.start()) or _AFTER.match(doc.low, m.end(), hi):
                 yield Hit(m.start(), m.end(), 0.85, ("context:private-mail",))

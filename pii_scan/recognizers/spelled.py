@@ -19,23 +19,32 @@ _TIMES = {"double": 2, "triple": 3}
 _ONE = r"(?:(?:double|triple)[ ])?(?:" + "|".join(sorted(_VALUE, key=len, reverse=True)) + r"|\d)(?![a-z\d])"
 _APART = r"[ ]?(?:[,.;/-]|\.\.\.|--)?[ ]{0,2}(?:\r?\n[ \t>|]{0,6})?(?:(?:then|and|et|puis)[ ])?"
 _RUN = re.compile(rf"{_ONE}(?:{_APART}{_ONE}){{3,23}}")
-_BEFORE = re.compile(r"(?:(?:double|triple|oh|one|un|o)[ ,.-]{1,2})+\Z")
+_BEFORE = re.compile(r"\b(?:(?:double|triple|oh|one|un|o)[ ,.-]{1,2})+\Z")
 _TOKEN = re.compile(r"[a-z]+|\d")
 
 
-def spelled(doc: IndexedText) -> Iterator[tuple[int, int, str]]:
-    """Yield (start, end, digits) of every run of four to some twenty digits said one by one, most as words."""
+def spelled(doc: IndexedText) -> list[tuple[int, int, str]]:
+    """(start, end, digits) of every run of four to some twenty digits said one by one, most as words.
+
+    Found once for a text, however many recognizers ask.
+    """
+    if doc.spelled is None:
+        doc.spelled = list(_runs(doc))
+    return doc.spelled
+
+
+def _runs(doc: IndexedText) -> Iterator[tuple[int, int, str]]:
     low, done = doc.low, -1
     for place in doc.spots(WORDS):
         if place < done:
             continue
-        m = _RUN.match(low, place)
+        before = _BEFORE.search(low, max(0, place - 16), place)
+        start = before.start() if before else place
+        m = _RUN.match(low, start) or _RUN.match(low, place)
         if m is None:
             continue
         done = m.end()
-        start = place
-        if before := _BEFORE.search(low, max(0, place - 16), place):
-            start = before.start()
+        start = m.start()
         digits, times = "", 1
         for token in _TOKEN.findall(low, start, done):
             if token in _TIMES:

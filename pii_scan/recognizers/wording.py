@@ -95,31 +95,49 @@ _PERSON_FIRST = re.compile(r"(?:\(\?:)?\{(?:who|whose)\}\)? \(\?i:(?:\(\?:\[[^\]
 class Cue:
     """A pattern with a person in it, tried only where its predicate alone occurs."""
 
-    __slots__ = ("_predicate", "_whole")
+    __slots__ = ("_cased", "_predicate", "_whole")
 
-    def __init__(self, whole: re.Pattern[str], predicate: re.Pattern[str] | None) -> None:
-        self._whole, self._predicate = whole, predicate
+    def __init__(self, whole: re.Pattern[str], predicate: re.Pattern[str] | None, *, cased: bool = False) -> None:
+        self._whole, self._predicate, self._cased = whole, predicate, cased
 
     def search(self, doc: IndexedText, lo: int, hi: int) -> re.Match[str] | None:
         """Search in plain text between two offsets."""
-        if self._predicate is not None and self._predicate.search(doc.low, lo, hi) is None:
+        text = doc.plain if self._cased else doc.low
+        if self._predicate is not None and self._predicate.search(text, lo, hi) is None:
             return None
         return self._whole.search(doc.plain, lo, hi)
 
 
-def compile_cue(pattern: str) -> Cue:
+_NAME_FIRST = f"(?P<name>{NAME})"
+
+
+def compile_cue(pattern: str, must: str = "") -> Cue:
     """Compile a cue: blanks match any white space or quote mark, `{who}` and `{whose}` are filled in.
 
-    Groups named `name` or `owner` mark a match that rests on a capitalised name.
+    Groups named `name` or `owner` mark a match that rests on a capitalised name. `must` is a pattern for small
+    letters that has to occur for the cue to be tried; a cue that begins with a person or a name needs none.
     """
+    named = pattern.startswith(_NAME_FIRST) and not must
+    rest = pattern.removeprefix(_NAME_FIRST)
     for written, meant in (("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)"), ("[- ]", "(?:-| )")):
         pattern = pattern.replace(written, meant)
     first = _PERSON_FIRST.match(pattern)
-    predicate = re.compile("(?:" + pattern[first.end():].replace(" ", _BLANK)) if first else None
+    if must:
+        predicate: re.Pattern[str] | None = re.compile(must)
+    elif first:
+        predicate = re.compile("(?:" + pattern[first.end():].replace(" ", _BLANK))
+    else:
+        predicate = re.compile(_spread(rest)) if named else None
     who, whose = f"(?:{_WHO_SURE}|(?P<name>{NAME}))", f"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"
-    for written, meant in (("{who}", who), ("{whose}", whose), ("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)")):
+    pattern = pattern.replace("{who}", who).replace("{whose}", whose)
+    return Cue(re.compile(_spread(pattern)), predicate, cased=named)
+
+
+def _spread(pattern: str) -> str:
+    """The pattern with every blank matching any white space or quote mark."""
+    for written, meant in (("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)"), ("[- ]", "(?:-| )")):
         pattern = pattern.replace(written, meant)
-    return Cue(re.compile(pattern.replace(" ", _BLANK)), predicate)
+    return pattern.replace(" ", _BLANK)
 
 
 class WordingRecognizer(Recognizer):
