@@ -33,11 +33,11 @@ class Mixed:
     fold: npt.NDArray[np.int64]
 
 
-def mixed(material: Material, texts: Sequence[str], logit: npt.NDArray[np.float64], row_fold: npt.NDArray[np.int64],
+def mixed(material: Material, logit: npt.NDArray[np.float64], row_fold: npt.NDArray[np.int64],
           hosts: Sequence[tuple[int, str, Message]]) -> Mixed:
     """Put every labelled stretch into hosts of its fold.
 
-    `texts`, `logit` and `row_fold` run over the sentences of `material`; a host is (fold, style, message).
+    `logit` and `row_fold` run over the sentences of `material`; a host is (fold, style, message).
     """
     by_style: dict[tuple[int, str], list[Message]] = defaultdict(list)
     for fold, style, message in hosts:
@@ -50,7 +50,7 @@ def mixed(material: Material, texts: Sequence[str], logit: npt.NDArray[np.float6
     for rows in _stretches(material):
         fold = int(row_fold[rows[0]])
         chosen = [NOTHING, *(rng.choice(by_style[fold, style]) for style in styles if by_style[fold, style])]
-        units = [Unit(texts[i], 0, 0, 0, 1, "text", quoted=False, first=True) for i in rows]
+        units = [Unit(material.texts[i], 0, 0, 0, 1, "text", quoted=False, first=True) for i in rows]
         for host in chosen:
             made.append(replace(host, units=[*host.units, *units],
                                 masks=np.concatenate([host.masks, material.encoded.masks[rows]]),

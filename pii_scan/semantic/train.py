@@ -59,7 +59,7 @@ class Recipe:
     c_message: float = 0.05
     blind_weight: float = 2.0
     composed_weight: float = 0.5
-    mixed_weight: float = 0.2
+    mixed_weight: float = 0.3
     hold_rate: float = 0.081
     blind_rate: float = 0.041
     block_rate: float = 0.012
@@ -98,7 +98,7 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
     whole = fit_documents(material, decided, np.ones(len(examples), np.bool_), recipe)
     topics, topic_bias = fit_topics(material, recipe)
     whole_messages = messages(examples, material, logit, document, found)
-    made = mixed(material, material.texts, logit, row_fold, _hosts(examples, fold, decided, whole_messages))
+    made = mixed(material, logit, row_fold, _hosts(examples, fold, decided, whole_messages))
     names = sorted(measure(NOTHING))
     message, bias, lines = fit_message(names, _table(names, whole_messages), (made, _table(names, made.messages)),
                                        decided, fold, recipe, examples, found)
