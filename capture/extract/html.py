@@ -17,6 +17,7 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from capture.extract.body import decoded_text, unescape_entities
 from capture.extract.collect import PartSink
+from capture.extract.mailheads import in_words
 from capture.extract.mailtext import split_mail_text
 from capture.extract.reader import CannotRead
 from pii_scan.text import Label
@@ -40,13 +41,39 @@ _HIDDEN_STYLE: Final = re.compile(
     r"(?:^|[;\s])color\s*:\s*(?:#fff(?:fff)?\b|white\b|transparent\b|rgb\(\s*255\s*,\s*255\s*,\s*255)", re.I)
 _LIGHT: Final = re.compile(r"color\s*:\s*(?:#fff|white|rgb\(\s*255)", re.I)
 _BACKGROUND: Final = re.compile(r"background(?:-color)?\s*:\s*(?!#fff|white|transparent|none|inherit)", re.I)
-_ATTRIBUTES: Final = frozenset([
+_LAYOUT: Final = frozenset([
+    "class", "id", "style", "width", "height", "align", "valign", "bgcolor", "color", "border", "cellpadding",
+    "cellspacing", "colspan", "rowspan", "face", "size", "type", "rel", "target", "dir", "lang", "xmlns", "role", "for",
+    "http-equiv", "charset", "media", "method", "scope", "shape", "coords", "clear", "nowrap", "hspace", "vspace",
+    "link", "vlink", "alink", "text", "start", "span", "tabindex", "integrity", "nonce", "loading", "sizes", "d",
+    "points", "transform", "viewbox", "fill", "stroke", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "path",
+    "data-outlook-trace", "data-smartmail", "data-ogsc", "data-ogsb", "itemtype", "itemscope", "version", "enctype"])
+"""Attributes that arrange a page. Their values are read only where they are written in words."""
+_PLAIN: Final = frozenset([
     "alt", "title", "value", "href", "placeholder", "summary", "content", "aria-label", "label", "data-content",
-    "cite", "action", "download", "srcdoc"])
+    "cite", "action", "download", "srcdoc", "src"])
+"""Attributes whose value is read as it stands; others with their name before it."""
+_ADDRESSES: Final = frozenset(("href", "src", "action", "background", "poster", "data", "cite", "longdesc", "srcset",
+                                    "imagesrcset"))
+_QUERY: Final = re.compile(r"[?#;]|%[0-9a-f]{2}|^(?:mailto|tel|data|cid):", re.I)
 _QUOTE_CLASSES: Final = re.compile(
     r"gmail_quote|yahoo_quoted|moz-cite-prefix|protonmail_quote|OutlookMessageHeader", re.I)
 _QUOTE_IDS: Final = re.compile(r"(?:x_)*(?:appendonsend|divRplyFwdMsg|OLK_SRC_BODY_SECTION|reply-intro)$", re.I)
 _DATA_URI: Final = re.compile(r"data:([\w/+.-]{0,80})(?:;[\w=+.-]{0,80})*?(;base64)?,", re.I)
+_CSS: Final = re.compile(
+    r"url\(\s*[\"']?(data:[^\"')]*)|/\*(.*?)(?:\*/|\Z)|\bcontent\s*:\s*(?:\"([^\"]*)|'([^']*))", re.I | re.S)
+_COMMENTS: Final = re.compile(r"<!--(.*?)-->", re.S)
+_SHEET: Final = re.compile(r"</?style\b[^<>]*>", re.I)
+_BREAK_TAG: Final = re.compile(r"</?(?:p|br|div|td|th|tr|li|h[1-6]|table|xml|[ovw]:\w+)\b[^<>]*>", re.I)
+_RAW_TEXT: Final = frozenset(("iframe", "noembed", "noframes"))
+_LONG_NUMBER: Final = re.compile(r"\d(?:[ -]?\d){6}")
+_GROUPED_NUMBER: Final = re.compile(r"\b\d{3}([ -])\d{3}\1\d{3}\b")
+_QUOTED_VALUE: Final = re.compile(r"\b([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_UNFINISHED: Final = re.compile(r"<[^<>]*\Z")
+_DECLARATION: Final = re.compile(
+    r"<!(?!--|\[|DOCTYPE)[^<>]{0,2000}>|<\?(?!xml\b)[^<>]{0,2000}>|</(?![a-z])[^<>]{0,2000}>|"
+    r"</[a-z][^\s<>]{0,80}\s[^<>]{0,2000}>|<!DOCTYPE\s[^<>]{0,2000}(?:<!ENTITY[^<>]{0,2000}>[^<>]{0,2000}){0,20}", re.I)
+_RICH: Final = "template, style, script, iframe, object, embed, caption, noscript, svg, math"
 _PIECE: Final = 250_000
 _CELL_CHARS: Final = 300
 _TABLE_CELLS: Final = 2
@@ -130,6 +157,7 @@ def _read(text: str, sink: PartSink, *, mail: bool) -> None:
         sink.empty()
         return
     _descend(root, walk, sink, mail=mail)
+    _leftovers(text, walk)
     _flush(walk, sink, mail=mail)
     sink.text(tidy("".join(walk.hidden)), Label.HIDDEN, "hidden text")
     sink.text("\n".join(walk.comments), Label.HIDDEN, "comments")
@@ -186,13 +214,19 @@ def _descend(root: Any, walk: _Walk, sink: PartSink, *, mail: bool) -> None:
             continue
         attributes = node.attributes
         inside_hidden = hidden or _is_hidden(tag, attributes)
+        if _LONG_NUMBER.search(tag):
+            walk.links[tag] = None
         _attributes(tag, attributes, walk)
         if tag == "br":
             walk.put("\n", hidden=hidden)
         elif tag == "style":
+            _style(node.text(deep=True) or "", walk)
             continue
         elif tag == "template":  # its content is a document of its own, which the tree does not show
-            walk.put(" " + unescape_entities(_MARKUP.sub("", node.html or "")) + "\n", hidden=True)
+            _markup(node.html or "", walk)
+            continue
+        elif tag in _RAW_TEXT:
+            walk.put(" " + _MARKUP.sub(" ", node.text(deep=True) or "") + "\n", hidden=True)
             continue
         elif tag in ("td", "th"):
             walk.put(" ", hidden=inside_hidden)
@@ -234,9 +268,20 @@ def _text(node: Any, walk: _Walk, *, hidden: bool, preformatted: bool) -> None:
 
 
 def _comment(node: Any, walk: _Walk) -> None:
-    text = node.comment_content or ""
-    text = _MARKUP.sub(" ", re.sub(r"(?is)<(style|xml)\b.*?</\1>", " ", text))
-    text = tidy(re.sub(r"\[if [^\]]*\]>?|<?!?\[endif\]", " ", text))
+    _markup(node.comment_content or "", walk)
+
+
+def _markup(source: str, walk: _Walk) -> None:
+    """Markup that is not part of the page: in comments, templates, conditions for one mail program."""
+    pieces = _SHEET.split(source)
+    for sheet in pieces[1::2]:
+        _style(sheet, walk)
+    source = " ".join(pieces[::2])
+    for tag in _MARKUP.findall(source):
+        for name, double, single in _QUOTED_VALUE.findall(tag):
+            _attributes("", {name.casefold(): unescape_entities(double or single)}, walk)
+    text = _MARKUP.sub("", _BREAK_TAG.sub("\n", re.sub(r"\[if [^\]]*\]>?|<?!?\[endif\]", " ", source)))
+    text = tidy(unescape_entities(text))
     if text and any(char.isalnum() for char in text):
         walk.comments.append(text)
 
@@ -244,16 +289,41 @@ def _comment(node: Any, walk: _Walk) -> None:
 def _attributes(tag: str, attributes: dict[str, str | None], walk: _Walk) -> None:
     if not attributes:
         return
+    bare = " ".join([tag, *(name for name, value in attributes.items() if not value)])
+    if _LONG_NUMBER.search(bare):  # words in angle brackets look like a tag
+        walk.links[bare] = None
     for name, value in attributes.items():
         if not value:
             continue
         if value[:5].casefold() == "data:":
             _data_uri(value, walk)
-        elif name not in _ATTRIBUTES or (name == "content" and tag != "meta"):
-            continue
-        elif not value.startswith(("#", "javascript:void")) and value not in walk.links:
-            readable = unquote(value) if name in ("href", "action") and "%" in value else value
-            walk.links[_SPACE.sub(" ", readable)] = None
+        elif name == "style":
+            _style(value, walk)
+        elif name in _ADDRESSES or (name in _PLAIN and (name != "content" or tag == "meta")):
+            _link(name, value, walk)
+        elif name in _LAYOUT or name.startswith(("xmlns", "on", "data-")):
+            if in_words(value) or _GROUPED_NUMBER.search(value):
+                walk.links[f"{name}: {_SPACE.sub(' ', value)}"] = None
+        elif any(char.isalnum() for char in value):
+            walk.links[f"{name}: {_SPACE.sub(' ', value)}"] = None
+
+
+def _link(name: str, value: str, walk: _Walk) -> None:
+    if value.startswith(("#", "javascript:void")):
+        return
+    if name in _ADDRESSES and name != "href" and _QUERY.search(value) is None and " " not in value:
+        return  # the address of a picture alone says nothing about a person
+    readable = unquote(value) if name in _ADDRESSES and "%" in value else value
+    walk.links[_SPACE.sub(" ", readable)] = None
+
+
+def _style(text: str, walk: _Walk) -> None:
+    """What a style sheet shows or says: generated content, comments, pictures it carries."""
+    for match in _CSS.finditer(text):
+        if match[1]:
+            _data_uri(match[1], walk)
+        elif (said := tidy(match[2] or match[3] or match[4] or "")) and any(char.isalnum() for char in said):
+            walk.comments.append(said)
 
 
 def _data_uri(value: str, walk: _Walk) -> None:
@@ -293,7 +363,7 @@ def _data_table(table: Any) -> list[list[str]] | None:
 
     Data has at least two rows with two filled cells, short cells, and no table inside.
     """
-    if table.css_first("table") is not None and len(table.css("table")) > 1:
+    if (table.css_first("table") is not None and len(table.css("table")) > 1) or table.css_first(_RICH) is not None:
         return None
     rows: list[list[str]] = []
     for row in table.css("tr"):
@@ -310,5 +380,21 @@ def _data_table(table: Any) -> list[list[str]] | None:
 
 
 def _table_attributes(table: Any, walk: _Walk) -> None:
-    for node in table.css("[alt], [title], [value], [href], [src]"):
-        _attributes(node.tag, node.attributes, walk)
+    """What a table of data holds beside its cells: attributes and comments."""
+    for node in table.traverse(include_text=False):
+        if node.tag != "-comment":
+            _attributes(node.tag, node.attributes, walk)
+    html = table.html or ""
+    for comment in _COMMENTS.findall(html) if "<!--" in html else ():
+        _markup(comment, walk)
+
+
+def _leftovers(text: str, walk: _Walk) -> None:
+    """What a parser drops: declarations, processing instructions, odd end tags, a tag the page ends in."""
+    pieces = [match[0] for match in _DECLARATION.finditer(text)]
+    unfinished = _UNFINISHED.search(text, max(text.rfind("<"), 0))
+    pieces += [unfinished[0]] if unfinished else []
+    for piece in pieces:
+        words = tidy(unescape_entities(re.sub(r"[<>\[\]!?]", " ", piece)))
+        if (in_words(words) and "doctype" not in words[:9].casefold()) or _LONG_NUMBER.search(words):
+            walk.comments.append(words)

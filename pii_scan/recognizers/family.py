@@ -27,6 +27,7 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
+        "pregnant expecting due wedding hospice "
         "husband wife accoucher accouche split moved ex affair remarried widow widowed pregnant adoption shelter "
         "rupture quitte ex-mari ex-femme "
         "veuf veuve fiancailles twin lad "
@@ -70,8 +71,10 @@ class FamilyRecognizer(WordingRecognizer):
             r"ex-husband|child support|marriage)\b)")),
         (0.85, "birth", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:had (?:a|her|their) (?:baby|babies|boy|girl|first|second|third)|"
-            r"gave birth|expecting (?:a|their|our|her|twins)|had twins|giving birth|having (?:a baby|twins)|"
-            r"welcomed (?:a|their|our))\b)")),
+            r"gave birth|expecting twins|had twins|giving birth|having (?:a baby|twins)|"
+            r"(?:expecting|welcomed|welcoming) (?:a|an|their|our|her) (?:[a-z]{2,9} ){0,2}(?:baby|babies|child|boy|"
+            r"girl|son|"
+            r"daughter|twins|first|second|third|little one))\b)")),
         (0.85, "marriage", compile_cue(
             r"(?i:\b(?:i|we|he|she)(?:'m|'re|'s| am| are| is| have|'ve| just)? (?:[a-z]{2,10} ){0,2}(?:got married|"
             r"getting married|got engaged|eloped|adopted a|is adopting|adopting a))")),
@@ -114,4 +117,8 @@ class FamilyRecognizer(WordingRecognizer):
             r"(?i:\b(?:mon|son|ma) ex(?:-(?:mari|femme|conjointe?))?\b[^.\n]{0,40}\b(?:enfants?|garde|maison|avocat|"
             r"pension|"
             r"partie?|quitte)\b)")),
+
+        (0.85, "expecting", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,3}(?:(?:is|are|'re|we're) expecting (?:in|again|another|number)|"
+            r"due (?:with (?:her|their|our)|any day now with)|getting married (?:in|on|next|this)|eloped)\b)")),
     )

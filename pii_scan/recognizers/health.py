@@ -46,6 +46,10 @@ class HealthRecognizer(WordingRecognizer):
     category = Category.HEALTH
     citation = "category.health"
     anchors = word_set(
+        "operation operated surgeon oncologist cardiologist psychologist therapist counsellor detox relapsed "
+        "overdosed suicide suicidal methadone suboxone lithium insulin thinners crutches pacemaker lump seizing "
+        "fainted dementia alzheimer alzheimer's parkinson's parkinsons crohn's lupus celiac coeliac doctor biopsy "
+        "limp bedridden panic rehab therapy physio operer accouche malade fracture cardiaque avc "
         "surgery diagnosed diagnosis chemo chemotherapy cancer leukemia lymphoma tumor tumour hospital "
         "hospitalized hospitalised icu pregnant pregnancy "
         "miscarriage miscarried depression sick illness injured injury disability stroke seizure seizures epilepsy "
@@ -113,4 +117,36 @@ class HealthRecognizer(WordingRecognizer):
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:son|mon) cancer\b|\b(?:je suis|elle est|il est) en (?:arret|conge) (?:de )?(?:travail|"
             r"maladie)\b|s'est fait operer)")),
+
+        (0.85, "treated", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:waiting (?:for|on) (?:his|her|my|the) (?:biopsy|scan|mri|blood|"
+            r"test results)|"
+            r"under the knife|(?:an|another|the|his|her|my) operation (?:on|next|last|was|is)|operated on|in "
+            r"palliative|in "
+            r"detox|in rehab|(?:went|going|goes|gone|go|back) (?:in ?to|to) (?:rehab|detox)|drinking again|relapsed|"
+            r"overdosed|"
+            r"suicidal|(?:tried|attempted) (?:suicide|to (?:kill|hurt|harm) (?:himself|herself|myself))|"
+            r"(?:on|takes|taking) (?:methadone|suboxone|lithium|insulin|blood thinners|beta blockers|"
+            r"antidepressants|oxygen|"
+            r"crutches)|(?:has|have|had|found|got) (?:a )?(?:pacemaker|stents?|lump|brain bleed)|"
+            r"(?:having|had|has|gets?) (?:seizures|panic attacks|fainting spells|blackouts)|"
+            r"(?:seeing|sees|saw) (?:a |an |his |her |my )?(?:therapist|psychologist|psychiatrist|oncologist|"
+            r"cardiologist|"
+            r"neurologist|counsellor for|fertility)|(?:has|with|have) (?:early |early-onset |early onset )?(?:dementia|"
+            r"alzheimer's|parkinson's|crohn's|lupus|celiac|coeliac|als)|in physio|chemo round|on dialysis)\b)")),
+        (0.85, "his-treatment", compile_cue(
+            r"{whose} (?i:(?:[a-z-]{2,12} ){0,1}(?:oncologist|cardiologist|psychologist|psychiatrist|therapist|biopsy|"
+            r"parkinson's|dementia|alzheimer's|relapse|overdose|panic attacks|insulin|pacemaker|addiction|rehab|"
+            r"operation (?:is|was|went|on)|blood pressure (?:is|was)|heart condition|hearing loss)\b)")),
+        (0.85, "doctor", compile_cue(
+            r"(?i:\b(?:my|his|her) (?:doctor|surgeon|gp|specialist|medecin)(?:'s| has| have)? (?:[a-z]{2,10} "
+            r"){0,2}?(?:put|says?|said|wants?|"
+            r"told|found|thinks|ordered|took|signed|booked|sent) (?:me|him|her|it's|to|no|i|he|she|something|a lump|"
+            r"more "
+            r"tests)\b)")),
+        (0.85, "fr", compile_cue(
+            r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:se (?:fait|faire) operer|a fait (?:un avc|une crise cardiaque|une "
+            r"depression)|"
+            r"suit une therapie|en desintox|s'est (?:fracture|casse) (?:le|la|un)|malade depuis|sous methadone|"
+            r"en chimio)\b)")),
     )

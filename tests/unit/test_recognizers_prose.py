@@ -105,6 +105,14 @@ BLOCKED = {
         "She makes $38 an hour.",
         "Elle a été congédiée hier.",
     ],
+    "health": [
+        "He is drinking again and went back to rehab.",
+        "She is waiting for her biopsy.",
+        "My doctor put me on light work until May.",
+        "Her psychologist says not before September.",
+        "He had a panic attack, he sees a therapist now and has panic attacks.",
+        "Elle se fait opérer jeudi.",
+    ],
     "family": [
         "She left her husband in the spring.",
         "His ex has the kids this weekend.",
@@ -203,7 +211,16 @@ PASSES = {
         "Written warnings are covered in section 4 of the policy.",
         "The contract will not be renewed with the vendor.",
     ],
-    "family": ["We split up the work with the team.", "The company moved out of the building."],
+    "health": [
+        "The operation of the pump is described in section 3.",
+        "Case 2: the dog had surgery, the vet is happy.",
+        "A student who takes insulin must tell the medic.",
+    ],
+    "family": [
+        "He was expecting our proposal.",
+        "We split up the work with the team.",
+        "The company moved out of the building.",
+    ],
     "minor": ["The fund is eleven years old.", "Children under 12 pay half."],
     "belief": ["The temple on Oak Street hosts the course on culture.", "The party won the election."],
 }
