@@ -30,7 +30,7 @@ _BULK = ("unsubscribe", "to be removed", "opt out", "opt-out", "click here", "in
 IDS = frozenset({Category.GOVERNMENT_ID, Category.FINANCIAL_ACCOUNT, Category.CREDENTIALS, Category.DATE_OF_BIRTH,
                  Category.IMMIGRATION})
 _FLOOR = -6.0
-_BENDS = (-2.0, -1.0, 0.0, 1.0)
+_BENDS = {"over-2": -2.0, "over-1": -1.0, "over0": 0.0, "over1": 1.0}
 """Scores of the strongest sentence at which its worth may change."""
 _BODY = frozenset({"text", "subject"})
 
@@ -90,7 +90,7 @@ def measure(message: Message) -> dict[str, float]:
     f["top_outside"] = _best(logit, outside) - _FLOOR
     f["top_own"] = _best(logit, ~quoted)
     f["top_row"] = _best(logit, row) - _FLOOR
-    f |= {f"over{bend:g}": max(top[0] - bend, 0.0) for bend in _BENDS}
+    f |= {name: max(top[0] - bend, 0.0) for name, bend in _BENDS.items()}
     f["sum"] = math.log1p(float(chance.sum()))
     f["share"] = float(chance @ words) / max(total_words, 1.0)
     f["over_half"] = math.log1p(float((logit > 0).sum()))
@@ -121,6 +121,9 @@ _HOME = cues.BIT["strong.home"] | cues.BIT["weak.home"]
 _GROUPS = range(len(cues.GROUPS))
 _COUNTED = ("strong", "weak", "home_phone", *(f"strong.{g}" for g in cues.GROUPS), *(f"weak.{g}" for g in cues.GROUPS))
 
+_ANY = tuple(f"any.{name}" for name in _COUNTED)
+_SHARE = tuple(f"share.{name}" for name in _SHAPES)
+
 
 @lru_cache(maxsize=50_000)
 def _cue_row(mask: int, distant: bool) -> Floats:
@@ -137,12 +140,12 @@ def _cues(message: Message, logit: Floats, *, distant: bool) -> dict[str, float]
     rows = np.array([_cue_row(m, distant) for m in masks]) if masks else np.zeros((0, width))
     total = rows.sum(axis=0)
     counts = np.log1p(total[:len(_COUNTED)]).tolist()
-    present = (total[:len(_COUNTED)] > 0).tolist()
+    present = (total[:len(_COUNTED)] > 0).astype(np.float64).tolist()
     shares = (total[len(_COUNTED):] / max(len(masks), 1)).tolist()
     close = (message.masks & cues.CLOSE) != 0
     f = dict(zip(_COUNTED, counts, strict=True))
-    f |= {f"any.{name}": float(there) for name, there in zip(_COUNTED, present, strict=True)}
-    f |= {f"share.{name}": share for name, share in zip(_SHAPES, shares, strict=True)}
+    f |= zip(_ANY, present, strict=True)
+    f |= zip(_SHARE, shares, strict=True)
     f["share.home_phone"] = float(total[2]) / max(len(masks), 1)
     f["best.strong"] = _best(logit, rows[:, 0] > 0)
     f["best.weak"] = _best(logit, rows[:, 1] > 0)
@@ -153,9 +156,9 @@ def _cues(message: Message, logit: Floats, *, distant: bool) -> dict[str, float]
 _PLAIN = ("bulk", "private_party", "private_sender", "many", "one_to_one", "rule.id", "rule.other", "rule.count",
           "rule.home", "rule.health", "top1*bulk", "top1*units", "top1*private")
 STRONGEST = frozenset({
-    "top1", "top2", "top3", "top_body", "top_outside", "top_own", "top_row", *(f"over{bend:g}" for bend in _BENDS),
+    "top1", "top2", "top3", "top_body", "top_outside", "top_own", "top_row", *_BENDS,
     "over_quarter", "best.strong", "best.weak", "best.close", "strong", "weak", "units", *_PLAIN,
-    *(f"any.{name}" for name in _COUNTED)})
+    *_ANY})
 """Features of the view that looks at the strongest sentences only: nothing in it is an average, so ordinary
 sentences around a personal one take nothing away from it. `units` is there for the number of chances."""
 WHOLE = frozenset({
