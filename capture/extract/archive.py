@@ -9,16 +9,20 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from typing import IO, Any, Final, cast
+from collections.abc import Iterator
+from typing import IO, Any, Final
 
 from capture.extract.collect import PartSink
 from capture.extract.reader import CannotRead
+from capture.extract.strays import note_strays
+from pii_scan.text import Label
 
 _CHUNK: Final = 1 << 18
+_UNICODE_FIELDS: Final = (0x7075, 0x6375)
 _ENCRYPTED_BIT: Final = 0x1
 _BAD: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError, OSError, EOFError, ValueError)
 
@@ -26,9 +30,11 @@ _BAD: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, tarfile.TarError,
 def read_zip(data: bytes, sink: PartSink) -> None:
     """Read every member of a zip file; encrypted ones are held one by one."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = [info for info in archive.infolist() if not info.is_dir()]
+        members = [info for info in archive.infolist() if not info.is_dir() or info.file_size]
         if archive.comment.strip():
             sink.text(archive.comment.decode("utf-8", "replace"), where="archive comment")
+        note_strays(data, archive, sink)
+        sink.text("\n".join(_zip_names(archive)), Label.NAME, "members")
         if not members:
             sink.empty()
         for number, info in enumerate(members, 1):
@@ -59,46 +65,100 @@ def drain(stream: IO[bytes] | Any, sink: PartSink, *, packed: int = 0) -> bytes:
     return b"".join(chunks)
 
 
+def _zip_names(archive: zipfile.ZipFile) -> Iterator[str]:
+    """Folder names, comments of members, and the second names some programs write in Unicode."""
+    for info in archive.infolist():
+        if info.is_dir():
+            yield info.filename
+        if info.comment.strip():
+            yield info.comment.decode("utf-8", "replace")
+        at = 0
+        while at + 4 <= len(info.extra):
+            kind, size = struct.unpack_from("<HH", info.extra, at)
+            if kind in _UNICODE_FIELDS:
+                yield info.extra[at + 9:at + 4 + size].decode("utf-8", "replace")
+            at += 4 + size
+
+
 def read_tar(data: bytes, sink: PartSink) -> None:
     """Read every file of a tar archive; links and devices are named, not followed."""
     number = 0
+    texts: dict[str, None] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for info in archive:
+                texts |= dict.fromkeys((info.uname, info.gname, *map(str, info.pax_headers.values())))
                 if info.isdir():
+                    texts[info.name] = None
                     continue
                 number += 1
                 source = archive.extractfile(info) if info.isreg() else None
                 if source is None:
                     sink.text(f"{info.name} {info.linkname}".strip(), where=f"member {number}")
+                    if info.size and info.type not in tarfile.SUPPORTED_TYPES:
+                        sink.partial("unsupported")
                     continue
                 with source:
                     sink.embed(drain(source, sink), what=f"member {number}", name=info.name)
+            rest = data[archive.offset:]
     except _BAD as error:
         raise CannotRead("corrupt") from error
+    sink.text("\n".join(filter(None, texts)), Label.NAME, "members")
+    if rest.strip(b"\0"):  # a second archive, or anything the first one's reader stops at
+        sink.partial("corrupt")
     if number == 0:
         sink.empty()
 
 
 def read_compressed(data: bytes, sink: PartSink) -> None:
     """Read what a gzip, bzip2 or xz file holds: one file, often a tar archive."""
-    raw = io.BytesIO(data)
-    openers: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
-        "gz": lambda source: cast("IO[bytes]", gzip.GzipFile(fileobj=source)), "bz2": bz2.BZ2File, "xz": lzma.LZMAFile}
-    stream = openers[sink.kind](raw)
     name = _inner_name(sink.name)
     chunks: list[bytes] = []
     try:
-        with stream:
-            while chunk := stream.read(_CHUNK):
-                sink.spend(len(chunk))
-                chunks.append(chunk)
+        if sink.kind == "gz":
+            sink.text("\n".join(_gzip_texts(data)), Label.NAME, "member 1")
+        for chunk in _expand(data, sink.kind):
+            sink.spend(len(chunk))
+            chunks.append(chunk)
     except _BAD:
         sink.partial("corrupt")
     except CannotRead as stop:
         sink.partial(stop.code)
     if chunks:
         sink.embed(b"".join(chunks), what="member 1", name=name)
+
+
+def _expand(data: bytes, kind: str) -> Iterator[bytes]:
+    """The content of a compressed file. What follows its last stream is damage, unless it is zeros."""
+    if kind == "gz":
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+        return
+    while data:
+        machine = bz2.BZ2Decompressor() if kind == "bz2" else lzma.LZMADecompressor()
+        while not machine.eof:
+            chunk = machine.decompress(data, _CHUNK)
+            data = b""
+            if chunk:
+                yield chunk
+            elif machine.needs_input:
+                raise EOFError
+        data = machine.unused_data.lstrip(b"\0")
+
+
+def _gzip_texts(data: bytes) -> Iterator[str]:
+    """The name and the comment in the header of a gzip file (RFC 1952, 2.3)."""
+    flags, at = data[3], 10
+    if flags & 4:
+        at += 2 + int.from_bytes(data[at:at + 2], "little")
+    for flag in (8, 16):
+        if flags & flag:
+            end = data.find(b"\0", at)
+            if end < 0:
+                raise EOFError
+            yield data[at:end].decode("latin-1")
+            at = end + 1
 
 
 def _inner_name(name: str) -> str:

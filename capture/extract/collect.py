@@ -22,6 +22,7 @@ from capture.extract.limits import Limits
 from capture.extract.protect import allow_cpu
 from capture.extract.reader import CannotRead, Reader
 from capture.extract.sniff import sniff
+from capture.extract.strays import read_appended
 from capture.extract.textual import normalise
 from pii_scan.text import REASON_CODES, Label
 
@@ -304,6 +305,7 @@ def _read_file(part: PartSink, data: bytes, *, truncated: bool = False) -> None:
         part.partial("too_large")
         data = data[:part.limits.file_bytes]
     load_reader(found.kind)(data, part)
+    read_appended(data, found.kind, part)
 
 
 def load_reader(kind: str) -> Reader:

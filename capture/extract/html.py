@@ -17,9 +17,9 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from capture.extract.body import decoded_text, unescape_entities
 from capture.extract.collect import PartSink
-from capture.extract.mailheads import in_words
 from capture.extract.mailtext import split_mail_text
 from capture.extract.reader import CannotRead
+from capture.extract.textual import in_words, is_said
 from pii_scan.text import Label
 
 _UNNESTED: Final = frozenset([
@@ -67,7 +67,6 @@ _SHEET: Final = re.compile(r"</?style\b[^<>]*>", re.I)
 _BREAK_TAG: Final = re.compile(r"</?(?:p|br|div|td|th|tr|li|h[1-6]|table|xml|[ovw]:\w+)\b[^<>]*>", re.I)
 _RAW_TEXT: Final = frozenset(("iframe", "noembed", "noframes"))
 _LONG_NUMBER: Final = re.compile(r"\d(?:[ -]?\d){6}")
-_GROUPED_NUMBER: Final = re.compile(r"\b\d{3}([ -])\d{3}\1\d{3}\b")
 _QUOTED_VALUE: Final = re.compile(r"\b([\w:-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _UNFINISHED: Final = re.compile(r"<[^<>]*\Z")
 _DECLARATION: Final = re.compile(
@@ -302,7 +301,7 @@ def _attributes(tag: str, attributes: dict[str, str | None], walk: _Walk) -> Non
         elif name in _ADDRESSES or (name in _PLAIN and (name != "content" or tag == "meta")):
             _link(name, value, walk)
         elif name in _LAYOUT or name.startswith(("xmlns", "on", "data-")):
-            if in_words(value) or _GROUPED_NUMBER.search(value):
+            if is_said(value):
                 walk.links[f"{name}: {_SPACE.sub(' ', value)}"] = None
         elif any(char.isalnum() for char in value):
             walk.links[f"{name}: {_SPACE.sub(' ', value)}"] = None

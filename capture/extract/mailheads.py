@@ -12,6 +12,7 @@ from email.errors import FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeH
 from typing import TYPE_CHECKING, Any, Final
 
 from capture.extract import headers
+from capture.extract.textual import in_words
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -29,9 +30,6 @@ _MACHINE: Final = re.compile(
     r"x-(?:ms|microsoft|google|gm|spam|forefront|proofpoint|barracuda|ironport|mimecast|virus|"
     r"mailer|originating-ip|priority|uid|uidl|status|mozilla|origin|folder|filename|pm|ses|sg|mandrill|mailgun|"
     r"beenthere).*|user-agent|list-.*|precedence|status|lines|x400-.*|importance|priority|auto-submitted", re.I)
-_WORD: Final = re.compile(r"[^\W\d_]{2,}[,.;:!?]?")
-_WORDS: Final = 3
-_WORDS_SHARE: Final = 0.4
 _TOKEN: Final = re.compile(r"\s*[\w.+-]*\s*/?\s*[\w.+-]*")
 _BROKEN: Final = (FirstHeaderLineIsContinuationDefect, MisplacedEnvelopeHeaderDefect)
 _NAMES: Final = frozenset(("name", "filename"))
@@ -39,13 +37,6 @@ _PARAMETERS: Final = frozenset((
     "charset", "boundary", "format", "delsp", "type", "start", "start-info", "micalg", "protocol", "smime-type",
     "report-type", "method", "component", "reply-type", "differences", "size", "creation-date", "modification-date",
     "read-date", "x-mac-type", "x-mac-creator", "x-unix-mode", "x-mac-hide-extension", "x-apple-part-url"))
-
-
-def in_words(value: str) -> bool:
-    """Whether a value is written in words rather than in the signs of a machine."""
-    tokens = value.split()
-    count = sum(1 for token in tokens if _WORD.fullmatch(token))
-    return count >= _WORDS and count >= _WORDS_SHARE * len(tokens)
 
 
 def is_read(name: str, value: str) -> bool:

@@ -87,7 +87,7 @@ class _Manifest(Walker):
     """Whether any member of the package is encrypted."""
 
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self.encrypted = False
 
     doctype_allowed = True  # manifests of the first version name their public DTD; it is not loaded

@@ -46,7 +46,7 @@ class OdfFlow(Walker):
     """Collects the text of content.xml or styles.xml. Sheets are at "sheet N", slides at "slide N"."""
 
     def __init__(self, sink: Sink, where: str = "") -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._base = where
         self._budget = CellBudget(sink.limits.sheet_cells)
@@ -112,6 +112,8 @@ class OdfFlow(Walker):
         buffer = self._buffers[-1]
         if buffer is not None:
             buffer.append(text)
+        else:
+            self.overhear(text)
 
     def finish(self) -> None:
         for buffer in self._buffers[1:]:

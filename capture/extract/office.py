@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
 
 from capture.extract import macros, metafile, oleobjects
 from capture.extract.officeflow import Properties, Relationships, TextFlow
@@ -18,8 +19,8 @@ from pii_scan.text import Label
 
 _NO_CONTENT = re.compile(
     r"(^|/)(thumbnail\.[^/]*|printersettings\d*\.bin|vbaprojectsignature[^/]*\.bin|[^/]*\.(odttf|fntdata|ttf)"
-    r"|\[trash\]/.*|[^/]*\.psmdcp|_xmlsignatures/.*)$", re.IGNORECASE)
-_XML = (".xml", ".vml", ".rels")
+    r"|\[trash\]/.*|_xmlsignatures/.*)$", re.IGNORECASE)
+_XML = (".xml", ".vml", ".rels", ".psmdcp")
 _REPEATS = re.compile(r"(slideMasters|slideLayouts|notesMasters|handoutMasters|diagrams)/")
 _BARE_WMF = (b"\x01\0\x09\0\0\x03", b"\x02\0\x09\0\0\x03", b"\x01\0\x09\0\0\x01")
 _UNCLOSED_BREAK = re.compile(rb"<br\s*>")
@@ -93,7 +94,7 @@ class RelationMap:
 
     def give_links(self, sink: Sink) -> None:
         """Hand over the targets of all external relationships, each once."""
-        targets = dict.fromkeys(target for found in self._of.values()
+        targets = dict.fromkeys(unquote(target) for found in self._of.values()
                                 for _, _, target, external in found if external and target)
         if targets:
             sink.text("\n".join(targets), Label.LINK, "external targets")
@@ -165,7 +166,7 @@ class _ByRoot(Walker):
     """Chooses the walker of a part by its root element."""
 
     def __init__(self, sink: Sink, where: str, seen: set[str] | None) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._where = where
         self._seen = seen
@@ -189,10 +190,13 @@ class _ByRoot(Walker):
     def characters(self, text: str) -> None:
         if self._inner:
             self._inner.characters(text)
+        else:
+            self.overhear(text)
 
     def finish(self) -> None:
         if self._inner:
             self._inner.finish()
+            self._inner.give_overheard()
 
 
 def place_of(name: str, order: Mapping[str, int] | None = None) -> str:

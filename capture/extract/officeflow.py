@@ -7,10 +7,11 @@ the whole paragraph with its context, as hidden text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from capture.extract.reader import Sink
-from capture.extract.xmlparts import Walker, attribute, has_ink
+from capture.extract.xmlparts import Walker, attribute, has_ink, local
 from pii_scan.text import Label
 
 BLOCK_CHARS = 8_000
@@ -71,7 +72,7 @@ class TextFlow(Walker):
 
     def __init__(self, sink: Sink, where: str = "", label: Label | None = None,
                  seen: set[str] | None = None) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._seen = seen
         self._base = where
@@ -168,6 +169,8 @@ class TextFlow(Walker):
             self._scopes[-1].field.append(text)
         elif name in _LEAVES and has_ink(text):
             self._add(text)
+        else:
+            self.overhear(text)
 
     def finish(self) -> None:
         while len(self._scopes) > 1:
@@ -311,17 +314,23 @@ class TextFlow(Walker):
         self._sink.text(text, self._label, where)
 
 
+_IDENTIFIER = re.compile(
+    r"\{?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?|r?[Ii]d\d+|"
+    r"true|false|preserve|[\d.]{1,6}|#?\w*:?[A-Za-z]+")
+"""Attribute values that say nothing of their own: identifiers, switches, short numbers, single names."""
+
+
 class Properties(Walker):
     """Every element's own text as "name: value": document properties, custom XML, anything unknown."""
 
     _COUNTS = frozenset({"Pages", "Words", "Characters", "Lines", "Paragraphs", "CharactersWithSpaces",
                          "TotalTime", "DocSecurity", "ScaleCrop", "LinksUpToDate", "SharedDoc", "AppVersion",
                          "HyperlinksChanged", "i4", "bool", "revision", "Slides", "Notes", "HiddenSlides",
-                         "MMClips", "Application", "Template"})
+                         "MMClips", "Application"})
     _PLAIN = frozenset({"lpstr", "lpwstr"})
 
     def __init__(self, sink: Sink, where: str = "properties") -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._place = where
         self._path: list[str] = []
@@ -334,6 +343,10 @@ class Properties(Walker):
         self._own.append([])
         if name == "property":
             self._named = attribute(attributes, "name")
+        for key, value in attributes.items():
+            said = value.strip()
+            if len(said) > 1 and "://" not in said and not _IDENTIFIER.fullmatch(said):
+                self._lines.append(f"{local(key)}: {said}")
 
     def characters(self, text: str) -> None:
         if self._own:
@@ -345,7 +358,7 @@ class Properties(Walker):
         key = self._named or ("" if name in self._PLAIN else name)
         if name == "property":
             self._named = ""
-        if text and (self._named or name not in self._COUNTS):
+        if text and (key != name or name not in self._COUNTS):
             self._lines.append(f"{key}: {text}" if key else text)
 
     def finish(self) -> None:
@@ -358,7 +371,7 @@ class Relationships(Walker):
     """Collects the relationships of a part: (id, last part of the type, target, external)."""
 
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self.found: list[tuple[str, str, str, bool]] = []
 
     def opened(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -373,9 +386,11 @@ def _small_int(text: str) -> int:
 
 
 def _symbol(code: str) -> str:
-    """The character of a w:sym; symbol fonts sit in the private area, whose letters are kept as such."""
+    """The character of a w:sym; symbol fonts put their letters in the private area."""
     try:
         point = int(code, 16)
     except ValueError:
         return ""
+    if 0xF020 < point < 0xF07F:  # the letters of a symbol font
+        return chr(point - 0xF000)
     return chr(point) if 0 < point < 0xD800 or 0xE000 <= point < 0x110000 else ""

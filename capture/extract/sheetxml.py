@@ -27,7 +27,7 @@ class Workbook(Walker):
     """The sheets in order as (name, relationship id, hidden), defined names, and the date system."""
 
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self.sheets: list[tuple[str, str, bool]] = []
         self.names: list[str] = []
         self.from_1904 = False
@@ -56,7 +56,7 @@ class SharedStrings(Walker):
     """The shared strings in order, phonetic guides left out."""
 
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self.strings: list[str] = []
         self._parts: list[str] = []
         self._phonetic = False
@@ -86,7 +86,7 @@ class Styles(Walker):
     """The number format code of every cell style, by style index."""
 
     def __init__(self, sink: Sink) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self.codes: list[str] = []
         self._formats = dict(numfmt.BUILT_IN)
         self._in_cells = False
@@ -113,7 +113,7 @@ class SheetCells(Walker):
 
     def __init__(self, sink: Sink, grid: Grid, strings: list[str], codes: list[str], where: str, *,
                  from_1904: bool) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._grid = grid
         self._strings = strings
@@ -162,6 +162,8 @@ class SheetCells(Walker):
         """Text of the open cell or margin."""
         if self._keep and self._kind != "phonetic":
             self._value.append(text)
+        elif " " in text:
+            self.overhear(text)
 
     def opened(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "t":
@@ -189,6 +191,9 @@ class SheetCells(Walker):
             cells, self._cells = self._cells, {}
             if 0 < self._row <= MAX_ROW:
                 self._grid.row(self._row, cells)
+            else:
+                for text in cells.values():
+                    self._aside(text, Label.HIDDEN)
         elif name in _MARGINS:
             self._keep = False
             text = margin_text("".join(self._value))
@@ -225,8 +230,10 @@ class SheetCells(Walker):
             text = value.removesuffix("T00:00:00").replace("T", " ")
         else:
             text = value
-        if text and 0 <= self._column < MAX_COLUMN:
+        if text and 0 <= self._column < MAX_COLUMN and self._cells.get(self._column, text) == text:
             self._cells[self._column] = text
+        elif text:  # a cell outside the sheet, or a second one at its place: programs show one or the other
+            self._aside(text, Label.HIDDEN)
 
     def _number(self, value: str) -> str:
         style = int(self._style) if self._style.isdecimal() else -1
@@ -246,7 +253,7 @@ class PivotData(Walker):
     """Stored values of a pivot table: they stay in the file when their source sheet is deleted."""
 
     def __init__(self, sink: Sink, where: str) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._where = where
         self._values: dict[str, None] = {}
@@ -276,7 +283,7 @@ class Names(Walker):
             "sourceFile", "url", "val", "altText", "altTextSummary")
 
     def __init__(self, sink: Sink, where: str) -> None:
-        super().__init__(sink.limits.xml_depth)
+        super().__init__(sink.limits.xml_depth, sink)
         self._sink = sink
         self._where = where
         self._found: dict[str, None] = {}
@@ -296,7 +303,7 @@ class Names(Walker):
 def _column(reference: str) -> int:
     """The column of a cell reference, from 0; -1 when there is none."""
     column = 0
-    for character in reference:
+    for character in reference.upper():
         if not "A" <= character <= "Z":
             break
         column = column * 26 + ord(character) - 64

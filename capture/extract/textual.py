@@ -20,6 +20,10 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd]")
 _UNPRINTABLE_BYTES = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _PLAIN_BYTES = bytes([9, 10, 13, 32, *range(48, 58), *range(65, 91), *range(97, 123)])
 _SAMPLE = 32_768
+_WORD = re.compile(r"[^\W\d_]{2,}[,.;:!?]?")
+_WORDS = 3
+_WORDS_SHARE = 0.4
+GROUPED_NUMBER = re.compile(r"\b\d{3}([ -])\d{3}\1\d{3}\b")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00]")
 
 
@@ -108,6 +112,19 @@ def _guess(data: bytes) -> str:
     best = from_bytes(probe).best()
     name = best.encoding if best is not None else "cp1252"
     return name if is_charset(name) else "cp1252"
+
+
+def in_words(value: str) -> bool:
+    """Whether a value is written in words, as people do, rather than in the signs of a machine."""
+    tokens = value.split()
+    count = sum(1 for token in tokens if _WORD.fullmatch(token))
+    return count >= _WORDS and count >= _WORDS_SHARE * len(tokens)
+
+
+def is_said(value: str) -> bool:
+    """Whether a value that stands where programs keep theirs was written by a person: words, or a grouped number."""
+    value = value.replace('"', " ")
+    return in_words(value) or GROUPED_NUMBER.search(value) is not None
 
 
 def normalise(text: str) -> str:

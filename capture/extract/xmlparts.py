@@ -15,9 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from lxml import etree
 
 from capture.extract.reader import CannotRead, Sink
+from capture.extract.strays import note_strays, twice
+from capture.extract.textual import is_said
+from pii_scan.text import Label
 
 CHUNK = 1 << 16
 _ENCRYPTED_FLAG = 0x1
+_FACES = frozenset({"typeface", "ascii", "hAnsi", "cs", "eastAsia", "font-name", "font-family", "style", "points",
+                    "path", "enhanced-path", "d", "viewBox", "font-name-asian", "font-name-complex", "display-name"})
+"""Attributes whose values are several words without being text: typefaces, outlines, names of styles."""
 
 
 class Package:
@@ -35,6 +41,11 @@ class Package:
             raise CannotRead("corrupt") from error
         self._infos = {info.filename.replace("\\", "/").lstrip("/"): info
                        for info in self._zip.infolist() if not info.is_dir()}
+        note_strays(data, self._zip, sink)
+        if twice(self._zip):
+            sink.partial("corrupt")
+        if self._zip.comment.strip():
+            sink.text(self._zip.comment.decode("utf-8", "replace"), Label.PROPERTY, "archive comment")
         if len(self._infos) > sink.limits.members:
             raise CannotRead("too_large")
 
@@ -99,8 +110,10 @@ class Walker:
 
     doctype_allowed = False
 
-    def __init__(self, max_depth: int) -> None:
+    def __init__(self, max_depth: int, sink: Sink | None = None) -> None:
         self._max_depth = max_depth
+        self._aside_sink = sink
+        self._overheard: dict[str, None] = {}
         self._depth = 0
         self._names: dict[str, str] = {}
 
@@ -116,7 +129,24 @@ class Walker:
     def finish(self) -> None:
         """The part has ended, or broke off: hand over what is still held back."""
 
+    def overhear(self, text: str) -> None:
+        """Keep text from a place that holds none as a rule, if it reads as if a person had written it."""
+        if " " in text and is_said(text):
+            self._overheard[text.strip()] = None
+
+    def give_overheard(self) -> None:
+        """Hand over what was overheard: attributes, comments and elements no walker reads."""
+        found, self._overheard = self._overheard, {}
+        if found and self._aside_sink is not None:
+            self._aside_sink.text("\n".join(found), Label.PROPERTY, "attributes")
+
     # the interface of lxml's target parser
+    def comment(self, text: str) -> None:
+        self.overhear(text)
+
+    def pi(self, target: str, data: str | None = None) -> None:
+        self.overhear(f"{target} {data or ''}")
+
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
         if self._depth > self._max_depth:
@@ -124,6 +154,9 @@ class Walker:
         name = self._names.get(tag)
         if name is None:
             name = self._names[tag] = local(tag)
+        for key, value in attributes.items():
+            if " " in value and key.rpartition("}")[2] not in _FACES:
+                self.overhear(value)
         self.opened(name, attributes)
 
     def end(self, tag: str) -> None:
@@ -156,6 +189,7 @@ def walk(chunks: Iterable[bytes], walker: Walker) -> None:
         raise CannotRead("too_deep" if "xcessive depth" in str(error) else "corrupt") from error
     finally:
         walker.finish()
+        walker.give_overheard()
 
 
 def declares_entities(data: bytes) -> bool:

@@ -27,6 +27,7 @@ class CriminalRecordRecognizer(WordingRecognizer):
     category = Category.CRIMINAL_RECORD
     citation = "category.criminal_record"
     anchors = word_set(
+        "cells jailed breathalyzer undertaking "
         "conditions liberte robbery assault theft fraud mischief arson manslaughter trafficking murder "
         "pleaded pled plead charges remand remanded custody served breached impaired crown offence sector crc "
         "discharge blew record bond inside jailed suspects acquitted coupable accusation accusations comparait "

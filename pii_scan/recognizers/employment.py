@@ -24,6 +24,7 @@ class EmploymentRecognizer(WordingRecognizer):
     category = Category.EMPLOYMENT_HR
     citation = "category.employment_hr"
     anchors = word_set(
+        "severed canned axed "
         "employment walked sacked notice warning warnings grievances misconduct harassment renewed renew paid leave "
         "layoff pip "
         "probationary earns makes demotion congedier grief preavis avertissement licencie "

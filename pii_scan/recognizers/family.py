@@ -27,6 +27,7 @@ class FamilyRecognizer(WordingRecognizer):
     category = Category.FAMILY_PRIVATE_LIFE
     citation = "category.family_private_life"
     anchors = word_set(
+        "broke eloped "
         "pregnant expecting due wedding hospice "
         "husband wife accoucher accouche split moved ex affair remarried widow widowed pregnant adoption shelter "
         "rupture quitte ex-mari ex-femme "

@@ -46,6 +46,7 @@ class HealthRecognizer(WordingRecognizer):
     category = Category.HEALTH
     citation = "category.health"
     anchors = word_set(
+        "trauma icu er "
         "operation operated surgeon oncologist cardiologist psychologist therapist counsellor detox relapsed "
         "overdosed suicide suicidal methadone suboxone lithium insulin thinners crutches pacemaker lump seizing "
         "fainted dementia alzheimer alzheimer's parkinson's parkinsons crohn's lupus celiac coeliac doctor biopsy "

@@ -28,6 +28,7 @@ class ImmigrationRecognizer(WordingRecognizer):
     category = Category.IMMIGRATION
     citation = "category.immigration"
     anchors = word_set(
+        "visitor refused "
         "lmia pgwp overstay overstayed removal asylum landed landing biometrics sponsored sponsoring sponsor "
         "refugees papers pr tn undocumented caq citizen oath parrainage expulsion permits h1b "
         "visa permit greencard green permanent refugee asylum immigration citizenship deportation deported "

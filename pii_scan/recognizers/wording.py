@@ -12,6 +12,7 @@ the language model before it counts.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -92,13 +93,22 @@ _PERSON_FIRST = re.compile(r"(?:\(\?:)?\{(?:who|whose)\}\)? \(\?i:(?:\(\?:\[[^\]
 """How a cue begins that has the person first and up to some words before the predicate."""
 
 
+_SHORT = frozenset({"ex", "tn", "pr", "er", "ms", "hr"})
+
+
 class Cue:
     """A pattern with a person in it, tried only where its predicate alone occurs."""
 
-    __slots__ = ("_cased", "_predicate", "_whole")
+    __slots__ = ("_cased", "_predicate", "_tokens", "_whole")
 
-    def __init__(self, whole: re.Pattern[str], predicate: re.Pattern[str] | None, *, cased: bool = False) -> None:
+    def __init__(self, whole: re.Pattern[str], predicate: re.Pattern[str] | None, source: str, *,
+                 cased: bool = False) -> None:
         self._whole, self._predicate, self._cased = whole, predicate, cased
+        self._tokens = tuple({t for t in re.findall(r"[a-z]{2,}", source.lower()) if len(t) > 2 or t in _SHORT})
+
+    def speaks_of(self, word: str) -> bool:
+        """Whether an anchor word occurs in the pattern, whole or as the beginning of a word."""
+        return any(word.startswith(t) or t.startswith(word) for t in self._tokens)
 
     def search(self, doc: IndexedText, lo: int, hi: int) -> re.Match[str] | None:
         """Search in plain text between two offsets."""
@@ -117,6 +127,7 @@ def compile_cue(pattern: str, must: str = "") -> Cue:
     Groups named `name` or `owner` mark a match that rests on a capitalised name. `must` is a pattern for small
     letters that has to occur for the cue to be tried; a cue that begins with a person or a name needs none.
     """
+    source = pattern
     named = pattern.startswith(_NAME_FIRST) and not must
     rest = pattern.removeprefix(_NAME_FIRST)
     for written, meant in (("[ ]+", " "), ("[ ]", " "), ("[ -]", "(?: |-)"), ("[- ]", "(?:-| )")):
@@ -130,7 +141,7 @@ def compile_cue(pattern: str, must: str = "") -> Cue:
         predicate = re.compile(_spread(rest)) if named else None
     who, whose = f"(?:{_WHO_SURE}|(?P<name>{NAME}))", f"(?:{_WHOSE_SURE}|(?P<owner>{NAME}(?:'s|s')))"
     pattern = pattern.replace("{who}", who).replace("{whose}", whose)
-    return Cue(re.compile(_spread(pattern)), predicate, cased=named)
+    return Cue(re.compile(_spread(pattern)), predicate, source, cased=named)
 
 
 def _spread(pattern: str) -> str:
@@ -146,14 +157,29 @@ class WordingRecognizer(Recognizer):
     cues: ClassVar[tuple[tuple[float, str, Cue], ...]]
     never: ClassVar[re.Pattern[str] | None] = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._cues_of: dict[str, tuple[int, ...]] = {}
+
+    def _of(self, word: str) -> tuple[int, ...]:
+        """Which cues an anchor word belongs to; all of them when it is in none."""
+        found = self._cues_of.get(word)
+        if found is None:
+            found = tuple(i for i, (_, _, cue) in enumerate(self.cues) if cue.speaks_of(word))
+            found = self._cues_of[word] = found or tuple(range(len(self.cues)))
+        return found
+
     def hits(self, doc: IndexedText) -> Iterator[Hit]:
         done = -1
-        for place in doc.spots(self.anchors):
+        spots = sorted((p, w) for w in self.anchors & doc.at.keys() for p in doc.at[w])
+        for n, (place, _) in enumerate(spots):
             if place < done:
                 continue
             lo, hi = doc.sentence(place, place)
             lo = max(lo, done)
-            for score, code, pattern in self.cues:
+            tried = {i for p, w in spots[n:bisect_left(spots, (hi, ""))] for i in self._of(w)}
+            for i in sorted(tried):
+                score, code, pattern = self.cues[i]
                 m = pattern.search(doc, lo, hi)
                 if m is None:
                     continue
