@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from capture.extract.collect import PartSink
 from capture.extract.encodedtext import read_encoded
-from capture.extract.headers import parse_value
+from capture.extract.headers import decode_base64, parse_value
 from capture.extract.reader import CannotRead
-from capture.extract.textual import Decoded, as_text
+from capture.extract.textual import Decoded, as_text, is_said
 from pii_scan.text import Label
 
 _XML: Final = re.compile(r"<!--(.*?)-->|<!\[CDATA\[(.*?)\]\]>|<([^<>]*)>|([^<]+)", re.S)
@@ -18,6 +18,9 @@ _ATTRIBUTE: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITY: Final = re.compile(r"<!ENTITY\b", re.I)
 _POSTSCRIPT: Final = re.compile(r"\s*%!(?:PS|\s)")
 _UNICODE_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_CARRIED: Final = 40
+_SVG: Final = re.compile(r"<(?:\w{1,20}:)?svg\b")
+_DRAWN: Final = re.compile(r"<(?:\w{1,20}:)?(?:path|image|polyline|polygon|use)\b")
 _LOSSY_SHARE: Final = 0.01
 _NAMED_CHARSET: Final = re.compile(
     rb"<(?:meta|\?xml)\b[^<>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})", re.I)
@@ -71,12 +74,37 @@ def read_xml(data: bytes, sink: PartSink) -> None:
         if match[1]:
             comments.append(match[1].strip())
         elif match[3]:
+            if match[3].startswith("?") and is_said(match[3]):
+                comments.append(match[3].strip("?"))
             attributes += [a or b for a, b in _ATTRIBUTE.findall(match[3])]
         elif (piece := (match[2] or match[4] or "").strip()):
             words.append(unescape_entities(piece))
+    carried = [word for word in words if len(word) > _CARRIED]
+    attributes, links = _data_uris(attributes)
     sink.text("\n".join(words))
+    for word in carried:
+        read_encoded(word, sink)
+    for number, content in enumerate(links, 1):
+        sink.embed(content, what=f"embedded {number}")
+    if not "".join(words).strip() and _SVG.search(text) and _DRAWN.search(text):
+        sink.partial("no_text")  # letters may be drawn as lines
     sink.text(unescape_entities("\n".join(filter(None, attributes))), Label.LINK, "attributes")
     sink.text("\n".join(filter(None, comments)), Label.HIDDEN, "comments")
+
+
+def _data_uris(attributes: list[str]) -> tuple[list[str], list[bytes]]:
+    """Attributes without those that carry a file in themselves, and these files."""
+    plain: list[str] = []
+    files: list[bytes] = []
+    for value in attributes:
+        head, comma, content = value.partition(",")
+        if not value.lstrip().casefold().startswith("data:") or not comma:
+            plain.append(value)
+        elif head.casefold().endswith(";base64"):
+            files.append(decode_base64(content.encode("ascii", "ignore"))[0])
+        else:
+            files.append(unquote_to_bytes(content))
+    return plain, files
 
 
 def unescape_entities(text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from capture.extract.body import decoded_text
 from capture.extract.collect import PartSink
 from capture.extract.headers import decode_base64, parse_value
 from capture.extract.html import read_mail_html
-from capture.extract.textual import decode
+from capture.extract.textual import decode, is_said
 from capture.extract.transfer import decode_transfer
 from pii_scan.text import Label
 
@@ -23,14 +24,19 @@ _TIMES: Final = frozenset([
 _ADDRESSES: Final = frozenset(("attendee", "organizer", "email", "tel", "adr", "n", "fn", "org", "title"))
 _TEXTS: Final = frozenset(("summary", "description", "comment", "note", "location", "contact"))
 _DATES: Final = frozenset(("dtstart", "dtend", "due"))
-_BINARY: Final = frozenset(("attach", "photo", "logo", "sound", "key"))
+_SWITCHES: Final = frozenset((
+    "type", "value", "encoding", "charset", "language", "fmttype", "tzid", "rsvp", "partstat", "role", "cutype", "cn",
+    "filename", "x-filename", "pref", "related", "range", "fbtype", "x-apple-radius", "x-num-guests", "email"))
+"""Parameters that are read elsewhere or choose from a list."""
+_LONG_TIME: Final = 200
 
 
 def read_calendar(data: bytes, sink: PartSink) -> None:
     """Read events, tasks and cards: every property's value, people as addresses, files as files."""
     attachments: list[tuple[str, bytes, str]] = []
     for name, parameters, value in _properties(decoded_text(data, sink)):
-        if name in _BINARY and (content := _binary(parameters, value)) is not None:
+        _said_beside(name, parameters, value, sink)
+        if (content := _binary(parameters, value)) is not None:
             attachments.append((parameters.get("filename", parameters.get("x-filename", "")), content,
                                 parameters.get("fmttype", "")))
         elif name == "x-alt-desc" or parameters.get("fmttype", "").casefold() == "text/html":
@@ -44,6 +50,14 @@ def read_calendar(data: bytes, sink: PartSink) -> None:
     for number, (file_name, content, mime) in enumerate(attachments, 1):
         sink.embed(content, what=f"attachment {number} of {len(attachments)}", name=file_name, declared=mime)
     sink.empty()
+
+
+def _said_beside(name: str, parameters: dict[str, str], value: str, sink: PartSink) -> None:
+    """Parameters of any name, and values of times and switches that are none."""
+    lines = [unquote(content) for key, content in parameters.items() if key not in _SWITCHES and len(content) > 1]
+    if name in _TIMES - _DATES and (is_said(unescape(value)) or len(value) > _LONG_TIME):
+        lines.append(f"{name}: {unescape(value)}")
+    sink.text("\n".join(lines), Label.PROPERTY, "property")
 
 
 def unescape(value: str) -> str:

@@ -10,6 +10,7 @@ from capture.extract.body import decoded_text
 from capture.extract.collect import PartSink
 
 _DELIMITERS: Final = ",;\t|"
+_SEPARATOR_LINE: Final = 8
 _FIELD_CHARS: Final = 1_000_000
 
 
@@ -17,7 +18,9 @@ def read_delimited(data: bytes, sink: PartSink) -> None:
     """Read delimited text as rows of cells; a file with one column still becomes rows."""
     text = decoded_text(data, sink)
     if text[:4].casefold() == "sep=":
-        text = text.partition("\n")[2]
+        first, _, text = text.partition("\n")
+        if len(first) > _SEPARATOR_LINE:
+            sink.text(first)
     csv.field_size_limit(_FIELD_CHARS)
     try:
         sink.table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text)))

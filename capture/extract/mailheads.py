@@ -48,8 +48,7 @@ def is_read(name: str, value: str) -> bool:
 
 def stray_lines(mail: Mail) -> list[str]:
     """What the standard library leaves out of a header block: an envelope line in words, broken lines."""
-    lines = [str(defect.line) for defect in mail.defects if isinstance(defect, _BROKEN)
-             and getattr(defect, "line", None)]
+    lines = [str(getattr(defect, "line", None) or "") for defect in mail.defects if isinstance(defect, _BROKEN)]
     envelope = mail.get_unixfrom()
     if envelope and in_words(envelope):
         lines.append(envelope)

@@ -15,6 +15,7 @@ import pypdfium2.raw as raw
 
 from capture.extract.officeflow import Properties
 from capture.extract.pdfpage import layout_tables, needs_eyes
+from capture.extract.pdfraw import Gathered, embedded_files, read_unshown
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.xmlparts import has_ink, walk
 from pii_scan.text import Label
@@ -28,6 +29,8 @@ _PROTECTED_MARK = re.compile(rb"/MicrosoftIRMServices|/EncryptedPayload\b")
 _PROTECTED_NAME = re.compile(r"irmservices|protected pdf|encryptedpayload", re.IGNORECASE)
 _STREAM = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
 _NOTE_KEYS = ("Contents", "T", "Subj", "RC")
+_VALUE_KEYS = (*_NOTE_KEYS, "V", "DV")
+"""Of a form field too, in case the file has no form that would tell its value."""
 _DATE = re.compile(r"^D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?.*$")
 _ISO = r"\1-\2-\3 \4:\5"
 _TAGS = re.compile(r"<[^>]*>")
@@ -40,17 +43,22 @@ def read_pdf(data: bytes, sink: Sink) -> None:
     """
     document = _open(data)
     try:
+        gathered = Gathered(sink)
         _protection(document, data, sink)
-        _properties(document, sink)
-        _xfa(document, sink)
+        _properties(document, gathered)
+        _xfa(document, gathered)
         document.init_forms()
         forms = document.formenv
         pages = len(document)
         for index in range(min(pages, sink.limits.pdf_pages)):
-            _page(document, index, forms, sink)
+            _page(document, index, forms, gathered)
         if pages > sink.limits.pdf_pages:
             sink.partial("too_large")
-        _attachments(document, sink)
+        _attachments(document, gathered)
+        if raw.FPDF_GetSecurityHandlerRevision(document) < 0:  # strings of an encrypted file are no text
+            read_unshown(data, "\n".join(gathered.texts), sink)
+            if gathered.files < embedded_files(data):
+                sink.partial("unsupported")
     finally:
         document.close()
 
@@ -148,9 +156,27 @@ def _page(document: pdfium.PdfDocument, index: int, forms: object, sink: Sink) -
         _annotations(document, page, forms, where, sink)
         if needs_eyes(page, text):
             sink.picture(_renderer(page, sink.limits.image_pixels), where)
+        if raw.FPDFPage_GetAnnotCount(page) and raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY) == \
+                raw.FLATTEN_SUCCESS:
+            _stamped(page, text, where, sink)
     finally:
         words.close()
         page.close()
+
+
+def _stamped(page: pdfium.PdfPage, text: str, where: str, sink: Sink) -> None:
+    """What annotations draw on the page: stamps, filled-in fields, comments shown as text."""
+    try:
+        words = page.get_textpage()
+    except pdfium.PdfiumError:
+        return
+    try:
+        before = set(text.split("\n"))
+        lines = [line for line in clean(words.get_text_range()).split("\n") if line not in before]
+    finally:
+        words.close()
+    if has_ink("\n".join(lines)):
+        sink.text("\n".join(lines), Label.NOTE, f"{where}, notes")
 
 
 def clean(text: str) -> str:
@@ -191,7 +217,7 @@ def _annotations(document: pdfium.PdfDocument, page: pdfium.PdfPage, forms: obje
                 attached = raw.FPDFAnnot_GetFileAttachment(annotation)
                 if attached:
                     _embed(pdfium.PdfAttachment(attached, document), f"embedded in {where}", sink)
-            notes += _strings(annotation)
+            notes += _strings(annotation, _VALUE_KEYS if kind == raw.FPDF_ANNOT_WIDGET and not fields else _NOTE_KEYS)
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
     for lines, label, place in ((notes, Label.NOTE, "notes"), (fields, Label.TEXT, "form"),
@@ -200,9 +226,9 @@ def _annotations(document: pdfium.PdfDocument, page: pdfium.PdfPage, forms: obje
             sink.text("\n".join(dict.fromkeys(lines)), label, f"{where}, {place}")
 
 
-def _strings(annotation: object) -> list[str]:
-    found = []
-    for key in _NOTE_KEYS:
+def _strings(annotation: object, keys: tuple[str, ...]) -> list[str]:
+    found: list[str] = []
+    for key in keys:
         text = _utf16(partial(raw.FPDFAnnot_GetStringValue, annotation, key.encode()))
         if key == "RC":
             text = _TAGS.sub(" ", text)

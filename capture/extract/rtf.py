@@ -17,6 +17,7 @@ from capture.extract.codepages import codec_of
 from capture.extract.oleobjects import embed_compound, give_native
 from capture.extract.reader import CannotRead, Sink
 from capture.extract.rtfflow import Flow
+from capture.extract.textual import as_text, is_said
 from pii_scan.text import Label
 
 _TOKEN = re.compile(
@@ -111,7 +112,14 @@ class _Reader:
                     else:
                         self._word(word, number)
         finally:
+            self._after(data[at:] if closed else b"")
             self._finish(main, closed=closed or data.rstrip(b"\0\r\n ").endswith(b"}"))
+
+    def _after(self, rest: bytes) -> None:
+        """Text behind the last brace, which Word does not show."""
+        rest = rest.strip(b"\0\r\n \t}\x1a")
+        if rest and (found := as_text(rest)) is not None:
+            self.sink.text(found.text, Label.HIDDEN, "text")
 
     def _finish(self, main: Flow, *, closed: bool) -> None:
         self._decode()
@@ -310,6 +318,12 @@ class _Reader:
         self.binaries += 1
         digits = _NOT_HEX.sub(b"", raw)
         if len(digits) < 16:
+            return
+        if destination == "datafield":
+            content = bytes.fromhex(digits[:len(digits) & ~1].decode())
+            found = as_text(content)
+            if found is not None and is_said(found.text):
+                self.sink.text(found.text, Label.HIDDEN, "fields")
             return
         content = bytes.fromhex(digits[:len(digits) & ~1].decode())
         self.sink.spend(len(content), len(content))

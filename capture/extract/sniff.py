@@ -162,7 +162,7 @@ def _markup_or_plain(head: str, ext: str, mime: str) -> str:
     said_html = mime in ("text/html", "application/xhtml+xml") or ext in ("html", "htm", "xhtml")
     if _HTML.match(head) or (said_html and _TAG.search(head)):
         return "html"
-    if head.lstrip().startswith("<?xml") or (head.lstrip().startswith("<") and mime.endswith("xml")):
+    if head.lstrip().startswith(("<?xml", "<svg")) or (head.lstrip().startswith("<") and mime.endswith("xml")):
         return "html" if re.search(r"<html[\s>]", head[:_HEAD], re.I) else "xml"
     if ext in ("csv", "tsv", "tab") or mime in ("text/csv", "text/tab-separated-values"):
         return "csv"

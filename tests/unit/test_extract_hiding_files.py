@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -12,6 +13,7 @@ import zipfile
 import zlib
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from tests.support import documents
 from tests.support.inprocess import read, text, unread
@@ -188,3 +190,85 @@ def test_a_zip_or_text_after_a_pdf_or_page_is_read() -> None:
     for host in (documents.pdf("Hello there"), b"<html><p>Hello there</p></html>", documents.png(40, 40)):
         assert seen(host + secret) or read(host + secret).status != "read"
     assert seen(documents.pdf("Hello there") + CANARY.encode())
+
+
+def annotated(annotation: str) -> bytes:
+    return documents.pdf("Hello there", more=[annotation], page="/Annots [4 0 R]")
+
+
+@pytest.mark.parametrize("data", [
+    documents.pdf("Hello there", more=[f"<< /S /JavaScript /JS (var x = '{CANARY}') >>"], catalog="/OpenAction 4 0 R"),
+    documents.pdf("Hello there", more=[f"<< /Type /OCG /Name ({CANARY}) >>"]),
+    documents.pdf("Hello there", more=[f"<< /S /Figure /Alt ({CANARY}) >>"]),
+    documents.pdf("Hello there", more=[f"<< /Note <feff{CANARY.encode('utf-16-be').hex()}> >>"]),
+    documents.pdf("Hello there", more=[f"<< /Length 9 >> stream\n<rdf:RDF><d>{CANARY}</d></rdf:RDF>\nendstream"]),
+    annotated(f"<< /Subtype /Widget /FT /Tx /T (a) /V ({CANARY}) /Rect [0 0 9 9] >>"),
+    documents.pdf("Hello there", more=[f"<< /FT /Tx /T (a) /V ({CANARY}) >>"],
+                  catalog="/AcroForm << /Fields [4 0 R] >>")], ids=["script", "layer", "alternative", "unknown key", "metadata", "widget", "field"])
+def test_strings_no_page_shows_are_read(data: bytes) -> None:
+    assert seen(data)
+
+
+def test_a_file_inside_a_pdf_that_no_list_names_is_held() -> None:
+    data = documents.pdf("Hello there", catalog="/AF [4 0 R]", more=[
+        "<< /Type /Filespec /F (a.txt) /EF << /F 5 0 R >> >>",
+        f"<< /Type /EmbeddedFile /Length {len(CANARY)} >> stream\n{CANARY}\nendstream"])
+    assert ("file (pdf)", "unsupported") in unread(read(data))
+
+
+def picture(kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40), "red").save(out, kind, **options)
+    return out.getvalue()
+
+
+def exif(tag: int, value: object, *, detail: bool = False) -> Image.Exif:
+    made = Image.Exif()
+    (made.get_ifd(0x8769) if detail else made)[tag] = value
+    return made
+
+
+def png_text(key: str, *, compressed: bool = False) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    info.add_text(key, CANARY, zip=compressed)
+    return picture("PNG", pnginfo=info)
+
+
+XMP = f"<x:xmpmeta xmlns:x='x'><d note='a'>{CANARY}</d></x:xmpmeta>".encode()
+RECORD = b"\x1c\x02\x78" + struct.pack(">H", len(CANARY)) + CANARY.encode()
+IPTC = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(RECORD)) + RECORD + b"\0" * (len(RECORD) % 2)
+
+
+@pytest.mark.parametrize("data", [
+    png_text("Note"), png_text("Anything", compressed=True), picture("JPEG", xmp=XMP), picture("WEBP", xmp=XMP),
+    picture("JPEG", exif=exif(0x010D, CANARY)), picture("JPEG", comment=CANARY.encode()),
+    picture("JPEG", exif=exif(0x9286, b"ASCII\0\0\0" + CANARY.encode(), detail=True)),
+    picture("JPEG")[:2] + b"\xff\xed" + struct.pack(">H", len(IPTC) + 2) + IPTC + picture("JPEG")[2:],
+    picture("JPEG") + CANARY.encode()],
+    ids=["png", "ztxt", "jpeg xmp", "webp xmp", "document name", "comment", "user comment", "iptc", "behind the end"])
+def test_texts_stored_in_pictures_are_read(data: bytes) -> None:
+    assert seen(data)
+
+
+@pytest.mark.parametrize("line", [
+    f'ATTENDEE;X-NOTE="{CANARY}":mailto:a@example.org', f'DESCRIPTION;ALTREP="data:text/plain,{CANARY}":hi',
+    f"PRODID:{CANARY}", f"CLASS:{CANARY}", f"BEGIN:{CANARY}",
+    f"NOTE;ENCODING=b:{base64.b64encode(CANARY.encode()).decode()}"], ids=range(6))
+def test_parameters_and_odd_values_of_a_calendar_are_read(line: str) -> None:
+    assert seen(f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Roof\n{line}\nEND:VEVENT\nEND:VCALENDAR\n".encode())
+
+
+@pytest.mark.parametrize("data", [
+    rb"{\rtf1\ansi Hello there}" + CANARY.encode(),
+    rb"{\rtf1\ansi Hello{\field{\*\datafield " + CANARY.encode().hex().encode() + b"}}}",
+    f"sep={CANARY}\nid,note\n1,hello\n".encode(), f'<?xml version="1.0"?><?note {CANARY}?><a>hi</a>'.encode(),
+    b'<?xml version="1.0"?><a><f>' + base64.b64encode(f"Hello there. {CANARY}".encode()) + b"</f></a>",
+    b'<svg><text>Hi</text><image href="data:text/plain;base64,' + base64.b64encode(CANARY.encode()) + b'"/></svg>'],
+    ids=["behind rtf", "rtf data field", "csv separator", "xml instruction", "xml base64", "svg data"])
+def test_odd_places_of_text_files_are_read(data: bytes) -> None:
+    assert seen(data)
+
+
+def test_a_drawing_without_letters_is_held() -> None:
+    data = b'<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0L10 10"/></svg>'
+    assert ("file (xml)", "no_text") in unread(read(data))
