@@ -231,13 +231,13 @@ def cross_validate(measured: Corpus, rules: RuleReport, verdicts: Verdicts, *, e
     """
     from pii_scan.semantic import SemanticStage, fit, train
     from pii_scan.semantic.groups import folds as spread
-    from pii_scan.semantic.groups import near_duplicates
+    from pii_scan.semantic.groups import kept_together
     from pii_scan.semantic.segment import units
 
     corpus = measured + (extra or Corpus())
     examples = corpus.examples
     reports = [rules(e.extraction) for e in examples]
-    groups = near_duplicates([units(e.extraction) for e in examples])
+    groups = kept_together([units(e.extraction) for e in examples], [e.id for e in examples])
     fold = spread(groups, [e.id for e in examples], folds)
     judged: list[Judged] = []
     for k in range(folds):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -53,6 +54,25 @@ _CHARACTERS = str.maketrans({**{str(d): "0" for d in range(10)}, "â€™": "'", "â€
 def tokens(text: str) -> list[str]:
     """Words, number shapes and a few marks of `text`; case kept, every digit written 0."""
     return TOKEN.findall(text.translate(_CHARACTERS))
+
+
+_WALL = "\x1e"
+_TOKEN_OR_WALL = re.compile(f"{TOKEN.pattern}|{_WALL}")
+
+
+def tokens_of(texts: Sequence[str]) -> list[list[str]]:
+    """`tokens` of each text, in one pass over all of them."""
+    joined = _WALL.join(texts)
+    if joined.count(_WALL) != len(texts) - 1:
+        return [tokens(text) for text in texts]
+    flat = _TOKEN_OR_WALL.findall(joined.translate(_CHARACTERS))
+    found: list[list[str]] = []
+    at = 0
+    for _ in range(len(texts) - 1):
+        wall = flat.index(_WALL, at)
+        found.append(flat[at:wall])
+        at = wall + 1
+    return [*found, flat[at:]]
 
 
 @dataclass(frozen=True, slots=True)

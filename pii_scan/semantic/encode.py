@@ -98,8 +98,7 @@ class Encoder:
         flat: list[str] = []
         starts: list[int] = []
         kept: list[int] = []
-        for i, text in enumerate(texts):
-            found = cues.tokens(text)
+        for i, found in enumerate(cues.tokens_of(texts)):
             if found:
                 starts.append(len(flat))
                 kept.append(i)

@@ -30,6 +30,9 @@ _BULK = ("unsubscribe", "to be removed", "opt out", "opt-out", "click here", "in
 IDS = frozenset({Category.GOVERNMENT_ID, Category.FINANCIAL_ACCOUNT, Category.CREDENTIALS, Category.DATE_OF_BIRTH,
                  Category.IMMIGRATION})
 _FLOOR = -6.0
+_BENDS = {"over-2": -2.0, "over-1": -1.0, "over0": 0.0, "over1": 1.0}
+"""Scores of the strongest sentence at which its worth may change."""
+_BODY = frozenset({"text", "subject"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,6 +58,11 @@ def _top(values: Floats, n: int) -> list[float]:
     return [max(v, _FLOOR) for v in best] + [_FLOOR] * (n - len(best))
 
 
+def _best(logit: Floats, which: npt.NDArray[np.bool_]) -> float:
+    """The highest value among `which`, the floor when there is none."""
+    return float(logit[which].max()) if which.any() else _FLOOR
+
+
 def is_bulk(message: Message) -> bool:
     """True for list mail and for text that says it was sent to many."""
     if message.envelope.list_mail:
@@ -65,29 +73,34 @@ def is_bulk(message: Message) -> bool:
 
 def measure(message: Message) -> dict[str, float]:
     """All features by name. Logits are used as they are, counts as log(1 + n)."""
+    units = message.units
     logit = np.maximum(message.logit, _FLOOR)
-    kinds = [u.kind for u in message.units]
-    body = np.array([k in ("text", "subject") for k in kinds], np.bool_)
-    outside = np.array([not u.first for u in message.units], np.bool_)
-    quoted = np.array([u.quoted for u in message.units], np.bool_)
-    words = np.array([u.text.count(" ") + 1 for u in message.units], np.float64)
+    body = np.array([u.kind in _BODY for u in units], np.bool_)
+    outside = np.array([not u.first for u in units], np.bool_)
+    quoted = np.array([u.quoted for u in units], np.bool_)
+    row = np.array([u.kind == "row" for u in units], np.bool_)
+    words = np.array([u.text.count(" ") + 1 for u in units], np.float64)
+    total_words = float(words.sum())
     bulk = is_bulk(message)
     top = _top(logit, 5)
     chance = 1.0 / (1.0 + np.exp(-logit))
     f: dict[str, float] = {f"top{i + 1}": v for i, v in enumerate(top)}
     f["top_mean3"] = sum(top[:3]) / 3
-    f["top_body"] = _top(logit[body], 1)[0]
-    f["top_outside"] = _top(logit[outside], 1)[0] - _FLOOR if outside.any() else 0.0
-    f["top_own"] = _top(logit[~quoted], 1)[0]
+    f["top_body"] = _best(logit, body)
+    f["top_outside"] = _best(logit, outside) - _FLOOR
+    f["top_own"] = _best(logit, ~quoted)
+    f["top_row"] = _best(logit, row) - _FLOOR
+    f |= {name: max(top[0] - bend, 0.0) for name, bend in _BENDS.items()}
     f["sum"] = math.log1p(float(chance.sum()))
-    f["share"] = float((chance * words).sum() / max(words.sum(), 1.0))
+    f["share"] = float(chance @ words) / max(total_words, 1.0)
     f["over_half"] = math.log1p(float((logit > 0).sum()))
+    f["over_quarter"] = math.log1p(float((logit > -1).sum()))
     f["mean"] = float(logit.mean()) if len(logit) else _FLOOR
     f["document"] = message.document
-    f |= _cue_counts(message, distant=bulk)
+    f |= _cues(message, logit, distant=bulk)
     f["bulk"] = float(bulk)
-    f["units"] = math.log1p(len(message.units))
-    f["words"] = math.log1p(float(words.sum()))
+    f["units"] = math.log1p(len(units))
+    f["words"] = math.log1p(total_words)
     f["quoted"] = float(quoted.any())
     f["outside"] = float(outside.any())
     f |= _parties(message.envelope)
@@ -108,6 +121,9 @@ _HOME = cues.BIT["strong.home"] | cues.BIT["weak.home"]
 _GROUPS = range(len(cues.GROUPS))
 _COUNTED = ("strong", "weak", "home_phone", *(f"strong.{g}" for g in cues.GROUPS), *(f"weak.{g}" for g in cues.GROUPS))
 
+_ANY = tuple(f"any.{name}" for name in _COUNTED)
+_SHARE = tuple(f"share.{name}" for name in _SHAPES)
+
 
 @lru_cache(maxsize=50_000)
 def _cue_row(mask: int, distant: bool) -> Floats:
@@ -118,15 +134,39 @@ def _cue_row(mask: int, distant: bool) -> Floats:
                      *(mask & bit != 0 for bit in _SHAPE_BITS)], np.float64)
 
 
-def _cue_counts(message: Message, *, distant: bool) -> dict[str, float]:
+def _cues(message: Message, logit: Floats, *, distant: bool) -> dict[str, float]:
     masks = message.masks.tolist()
     width = len(_COUNTED) + len(_SHAPES)
-    total = np.array([_cue_row(m, distant) for m in masks]).sum(axis=0) if masks else np.zeros(width)
+    rows = np.array([_cue_row(m, distant) for m in masks]) if masks else np.zeros((0, width))
+    total = rows.sum(axis=0)
     counts = np.log1p(total[:len(_COUNTED)]).tolist()
+    present = (total[:len(_COUNTED)] > 0).astype(np.float64).tolist()
     shares = (total[len(_COUNTED):] / max(len(masks), 1)).tolist()
-    return dict(zip(_COUNTED, counts, strict=True)) | {
-        f"share.{name}": share for name, share in zip(_SHAPES, shares, strict=True)} | {
-        "share.home_phone": float(total[2]) / max(len(masks), 1)}
+    close = (message.masks & cues.CLOSE) != 0
+    f = dict(zip(_COUNTED, counts, strict=True))
+    f |= zip(_ANY, present, strict=True)
+    f |= zip(_SHARE, shares, strict=True)
+    f["share.home_phone"] = float(total[2]) / max(len(masks), 1)
+    f["best.strong"] = _best(logit, rows[:, 0] > 0)
+    f["best.weak"] = _best(logit, rows[:, 1] > 0)
+    f["best.close"] = _best(logit, close)
+    return f
+
+
+_PLAIN = ("bulk", "private_party", "private_sender", "many", "one_to_one", "rule.id", "rule.other", "rule.count",
+          "rule.home", "rule.health", "top1*bulk", "top1*units", "top1*private")
+STRONGEST = frozenset({
+    "top1", "top2", "top3", "top_body", "top_outside", "top_own", "top_row", *_BENDS,
+    "over_quarter", "best.strong", "best.weak", "best.close", "strong", "weak", "units", *_PLAIN,
+    *_ANY})
+"""Features of the view that looks at the strongest sentences only: nothing in it is an average, so ordinary
+sentences around a personal one take nothing away from it. `units` is there for the number of chances."""
+WHOLE = frozenset({
+    "top1", "top2", "top3", "top4", "top5", "top_mean3", "top_body", "top_outside", "top_own", "sum", "share",
+    "over_half", "mean", "document", "units", "words", "quoted", "outside", "top1*document", "document*bulk",
+    "top1*strong", *_PLAIN,
+    *_COUNTED, *(f"share.{name}" for name in (*_SHAPES, "home_phone"))})
+"""Features of the view that looks at the whole message: what kind of conversation it is, besides its sentences."""
 
 
 def _parties(envelope: Envelope) -> dict[str, float]:

@@ -22,6 +22,9 @@ from pii_scan.semantic.segment import Unit, units
 CATEGORIES = tuple(c.value for c in Category)
 WORD_BITS, LETTER_BITS, TOPIC_BITS, DOCUMENT_BITS = 19, 17, 14, 18
 
+OURS = 2.0
+"""Weight of composed sentences and lines: the setting this is made for is outnumbered by other business mail."""
+
 _FOLD = re.compile(r"[^\w@]+")
 
 
@@ -30,7 +33,8 @@ class Material:
     """Encoded training text: sentences of messages, then lines.
 
     owner[i] is the index of the example of sentence i, or -1 for a line; target[i] is 1 personal,
-    0 not, -1 unlabelled; weight[i] its share; topic[i] the category index or -1.
+    0 not, -1 unlabelled; weight[i] its share; topic[i] the category index or -1. stretch[i] is True for what
+    somebody labelled word by word: evidence, what only looks personal, composed lines. `texts` are the sentences.
     """
 
     common: npt.NDArray[np.uint8]
@@ -40,6 +44,8 @@ class Material:
     target: npt.NDArray[np.int64]
     weight: Floats
     topic: npt.NDArray[np.int64]
+    stretch: npt.NDArray[np.bool_]
+    texts: tuple[str, ...]
     sentence: sparse.csr_matrix
     topical: sparse.csr_matrix
     document: sparse.csr_matrix
@@ -65,6 +71,7 @@ def prepare(examples: Sequence[Example], lines: Sequence[Line]) -> Material:
     target: list[int] = []
     weight: list[float] = []
     topic: list[int] = []
+    stretch: list[bool] = []
     cut = tuple(tuple(units(e.extraction)) for e in examples)
     for n, (example, own) in enumerate(zip(examples, cut, strict=True)):
         spans = [s for s in (_fold(s) for s in example.spans) if s]
@@ -72,24 +79,28 @@ def prepare(examples: Sequence[Example], lines: Sequence[Line]) -> Material:
         for unit in own:
             hit = any(_covers(span, _fold(unit.text)) for span in spans)
             label, share = _label(example.decision, hit=hit)
+            share *= OURS if example.sample == "composed" else 1.0
             texts.append(unit.text)
             owner.append(n)
             target.append(label)
             weight.append(share)
             topic.append(single if label == 1 else -1)
+            stretch.append(hit and label >= 0)
     for line in lines:
         texts.append(line.text)
         owner.append(-1)
         target.append(int(line.personal))
-        weight.append(line.weight)
+        weight.append(line.weight * (OURS if line.weight >= 1 else 1.0))
         topic.append(CATEGORIES.index(line.category) if line.category in CATEGORIES else -1)
+        stretch.append(line.weight >= 1)
     common = common_words(texts)
     encoder = Encoder(common)
     encoded = encoder.encode(texts)
     k = encoded.kept
     own_index = np.array(owner, np.int64)[k]
     return Material(common, encoder, encoded, own_index, np.array(target, np.int64)[k], np.array(weight)[k],
-                    np.array(topic, np.int64)[k], _sentences(encoder, encoded), _topical(encoder, encoded),
+                    np.array(topic, np.int64)[k], np.array(stretch, np.bool_)[k], tuple(texts[i] for i in k.tolist()),
+                    _sentences(encoder, encoded), _topical(encoder, encoded),
                     _documents(encoder, encoded, own_index, len(examples)), cut)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -34,6 +35,31 @@ def near_duplicates(messages: Sequence[Sequence[Unit]]) -> list[int]:
                 a, b = root(found[0]), root(other)
                 parent[max(a, b)] = min(a, b)
     return [root(i) for i in range(len(messages))]
+
+
+_NUMBERED = re.compile(r"([a-z])(\d{3})")
+_RUN = 10
+"""Composed messages numbered next to each other are variants of one another, a personal and a harmless one."""
+
+
+def kept_together(messages: Sequence[Sequence[Unit]], names: Sequence[str]) -> list[int]:
+    """Groups that must not be torn apart: near-duplicates, and runs of ten composed messages (a001 to a010)."""
+    groups = near_duplicates(messages)
+    runs: dict[tuple[str, int], int] = {}
+    other = {g: g for g in groups}
+
+    def root(g: int) -> int:
+        while other[g] != g:
+            g = other[g]
+        return g
+
+    for group, name in zip(groups, names, strict=True):
+        numbered = _NUMBERED.fullmatch(name)
+        if numbered:
+            run = (numbered[1], (int(numbered[2]) - 1) // _RUN)
+            a, b = root(group), root(runs.setdefault(run, group))
+            other[max(a, b)] = min(a, b)
+    return [root(g) for g in groups]
 
 
 def folds(groups: Sequence[int], names: Sequence[str], count: int) -> list[int]:

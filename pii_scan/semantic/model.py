@@ -20,7 +20,7 @@ from pii_scan.semantic.encode import Encoded, Encoder, Hashes, cue_hashes, lette
 
 Floats = npt.NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 LETTER_SHARE = 0.7
 """Weight of the letter groups against words in a sentence."""
 CUE_SHARE = 0.35
@@ -43,7 +43,8 @@ class Weights:
     topics    float16[2**t, C]    words, pairs and cues by category, for naming a sentence
     document  float16[2**d]       words and pairs of the whole-message model
     common    uint8[2**20 / 8]    bit set of common lower-case words
-    message   float64[F]          coefficients of the message features; `centre`, `spread` float64[F]
+    message   float64[2, F]       coefficients of the message features, one row for each of two views; the
+                                  higher sum counts (features.py: WHOLE, STRONGEST)
     meta      dict                format, bias of each model, categories, names of features, thresholds,
                                   provenance
     """
@@ -54,14 +55,12 @@ class Weights:
     document: npt.NDArray[np.float16]
     common: npt.NDArray[np.uint8]
     message: Floats
-    centre: Floats
-    spread: Floats
     meta: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
         """Write the file; the same weights give the same bytes."""
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name in ("words", "letters", "topics", "document", "common", "message", "centre", "spread"):
+            for name in ("words", "letters", "topics", "document", "common", "message"):
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, getattr(self, name), allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
@@ -87,7 +86,7 @@ def load(path: Path) -> Weights:
         weights = Weights(meta=meta, **arrays)
         sizes = {len(t) & (len(t) - 1) for t in (weights.words, weights.letters, weights.topics, weights.document)}
         names = len(meta["features"])
-        if sizes != {0} or {len(weights.message), len(weights.centre), len(weights.spread)} != {names}:
+        if sizes != {0} or weights.message.shape != (2, names) or len(meta["bias"]["message"]) != 2:
             raise BadWeights("tables of the wrong size")
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as exc:
         raise BadWeights(type(exc).__name__) from exc

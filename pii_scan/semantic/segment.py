@@ -42,6 +42,8 @@ _DISCLAIMER = re.compile(
     re.IGNORECASE)
 _DISCLAIMER_HINTS = ("intended", "confidenti", "privileged", "in error", "if you are not", "unauthori", "destinataire",
                      "par erreur")
+_RULED, _QUOTED, _ITEMS = "-_=*~#+.", " \t>|", "-*•·o(0123456789"
+"""Characters the patterns above begin with: most lines begin with none of them and are not tried."""
 _WORD = re.compile(r"\S+")
 
 
@@ -121,13 +123,15 @@ def _paragraphs(text: str) -> Iterator[list[tuple[int, int]]]:
     for start, end in _lines(text):
         line = text[start:end]
         bare = line.strip()
-        if not bare or _RULE.match(line) or _FORWARD.match(line):
+        if not bare or (bare[0] in _RULED and (_RULE.match(line) or _FORWARD.match(line))):
             in_header = False
             if run:
                 yield run
                 run = []
             continue
-        if _HEADER.match(line) or (in_header and (line[0] in " \t" or bare.count("@") > 1 or bare[-1] in ",;")):
+        colon = ":" in line
+        header = colon and _HEADER.match(line)
+        if header or (in_header and (line[0] in " \t" or bare.count("@") > 1 or bare[-1] in ",;")):
             in_header = True
             if run:
                 yield run
@@ -137,7 +141,7 @@ def _paragraphs(text: str) -> Iterator[list[tuple[int, int]]]:
         if run and not _goes_on(text[run[-1][0]:run[-1][1]].strip(), bare, line):
             yield run
             run = []
-        subject = _SUBJECT.match(line)
+        subject = colon and _SUBJECT.match(line)
         if subject:
             start += subject.end()
         if start < end:
@@ -153,14 +157,14 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
         if end < 0:
             end = size
         stop = min(end, start + MAX_LINE)
-        quote = _QUOTE.match(text, start, stop)
+        quote = _QUOTE.match(text, start, stop) if start < stop and text[start] in _QUOTED else None
         yield (quote.end() if quote else start), stop
         start = stop + 1 if stop == end else stop
 
 
 def _goes_on(before: str, bare: str, line: str) -> bool:
     """True when the line `bare` continues the line `before`."""
-    if _ITEM.match(line):
+    if (bare[0] in _ITEMS or ":" in line) and _ITEM.match(line):
         return False
     if bare[0].islower():
         greeting = before[-1] == "," and len(before) < _GREETING

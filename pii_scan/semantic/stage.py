@@ -83,8 +83,7 @@ class SemanticStage:
         self._names: tuple[str, ...] = tuple(self.weights.meta["features"])
         if set(self._names) != set(measure(NOTHING)):
             raise BadWeights("features of another version")
-        self._scale = self.weights.message / self.weights.spread
-        self._offset = float(self.weights.meta["bias"]["message"]) - float(self._scale @ self.weights.centre)
+        self._offset = np.array(self.weights.meta["bias"]["message"], np.float64)
         self._categories = tuple(Category(c) for c in self.weights.meta["categories"])
         lines = self.weights.meta["lines"]
         self._slope = math.log(BLOCK / (1 - BLOCK)) / (lines["block"] - lines["review"])
@@ -103,9 +102,9 @@ class SemanticStage:
                        scores.document, extraction.envelope, rules)
 
     def logit(self, message: Message) -> float:
-        """The message model before scaling."""
+        """The message model before scaling: the higher of its two views."""
         values = measure(message)
-        return float(self._scale @ np.array([values[n] for n in self._names])) + self._offset
+        return float((self.weights.message @ np.array([values[n] for n in self._names]) + self._offset).max())
 
     def score(self, extraction: Extraction, rule_findings: Sequence[Finding] = ()) -> SemanticResult:
         """Judge one message. `rule_findings` are what the rules found in the same extraction."""

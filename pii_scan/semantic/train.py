@@ -2,7 +2,8 @@
 
 The steps: sentence model (evidence of block messages and personal lines against sentences of pass
 messages, clean lines and unlabelled business sentences), category tables, whole-message words; then the
-message model on sentence scores that come from models which have not seen the message. Fixed seeds,
+message model on sentence scores that come from models which have not seen the message, and on mixed
+messages (`mixing`). Fixed seeds,
 fixed order: the same data gives the same bytes.
 """
 
@@ -22,8 +23,9 @@ from sklearn.linear_model import LogisticRegression
 from pii_scan.findings import Finding
 from pii_scan.semantic import fit
 from pii_scan.semantic.corpora import Corpus, Example, Read, read_folders
-from pii_scan.semantic.features import Message, measure
-from pii_scan.semantic.groups import folds, near_duplicates
+from pii_scan.semantic.features import NOTHING, STRONGEST, WHOLE, Message, measure
+from pii_scan.semantic.groups import folds, kept_together
+from pii_scan.semantic.mixing import Mixed, mixed
 from pii_scan.semantic.model import FORMAT, Floats, Weights
 from pii_scan.text import Extraction
 
@@ -41,7 +43,8 @@ class Recipe:
 
     `c_*` are inverse regularisation strengths, `balance_*` the total weight of personal against other.
     `blind_weight` and `composed_weight` are the shares of blindly drawn harmless mail, which is what life
-    looks like, and of composed mail, which is not, in the message model. The review line is the lowest at
+    looks like, and of composed mail, which is not, in the message model, `mixed_weight` that of messages made by
+    `mixing` in its view of the strongest sentences. The review line is the lowest at
     which rules and scores out of fold together hold at most `hold_rate` of the pass messages and
     `blind_rate` of the blindly drawn ones; the block line likewise blocks at most `block_rate`. Composed
     messages, harder than life on purpose, have no say in the lines when there is enough other mail.
@@ -56,6 +59,7 @@ class Recipe:
     c_message: float = 0.05
     blind_weight: float = 2.0
     composed_weight: float = 0.5
+    mixed_weight: float = 0.3
     hold_rate: float = 0.081
     blind_rate: float = 0.041
     block_rate: float = 0.012
@@ -79,23 +83,25 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
                  recipe: Recipe) -> Weights:
     """Fit on encoded text; `found` holds the rule findings of each example."""
     decided = np.array([{"pass": 0, "block": 1}.get(e.decision, -1) for e in examples], np.int64)
-    fold = np.array(folds(near_duplicates(material.units), [e.id for e in examples], recipe.folds), np.int64)
+    fold = np.array(_folds(examples, material, recipe), np.int64)
     logit, document = np.zeros(len(material.owner)), np.zeros(len(examples))
-    of_message = material.owner >= 0
-    owner_fold = np.where(of_message, fold[material.owner], -1)
+    row_fold = np.where(material.owner >= 0, fold[material.owner], -1)
+    lines_of_ours = material.stretch & (material.owner < 0)
+    row_fold[lines_of_ours] = np.arange(int(lines_of_ours.sum())) % recipe.folds
     for k in range(recipe.folds):
-        sentences = fit_sentences(material, (owner_fold != k), recipe)
-        own = owner_fold == k
+        sentences = fit_sentences(material, (row_fold != k), recipe)
+        own = row_fold == k
         logit[own] = sentences.logits(material.sentence[own])
         whole = fit_documents(material, decided, fold != k, recipe)
         document[fold == k] = whole.logits(material.document[fold == k])
-    sentences = fit_sentences(material, np.ones(len(owner_fold), np.bool_), recipe)
+    sentences = fit_sentences(material, np.ones(len(row_fold), np.bool_), recipe)
     whole = fit_documents(material, decided, np.ones(len(examples), np.bool_), recipe)
     topics, topic_bias = fit_topics(material, recipe)
-    rows = [measure(m) for m in messages(examples, material, logit, document, found)]
-    names = sorted(rows[0])
-    x = np.array([[r[n] for n in names] for r in rows])
-    message, centre, spread, bias, lines = fit_message(x, decided, fold, recipe, examples, found)
+    whole_messages = messages(examples, material, logit, document, found)
+    made = mixed(material, logit, row_fold, _hosts(examples, fold, decided, whole_messages))
+    names = sorted(measure(NOTHING))
+    message, bias, lines = fit_message(names, _table(names, whole_messages), (made, _table(names, made.messages)),
+                                       decided, fold, recipe, examples, found)
     meta: dict[str, Any] = {
         "format": FORMAT, "features": names, "categories": list(fit.CATEGORIES), "lines": lines,
         "bias": {"sentence": float(sentences.bias[0]), "document": float(whole.bias[0]), "message": bias,
@@ -108,8 +114,34 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
     weights = Weights(
         words=sentences.table[:words].astype(np.float16), letters=sentences.table[words:].astype(np.float16),
         topics=topics.astype(np.float16), document=whole.table.astype(np.float16), common=material.common,
-        message=message, centre=centre, spread=spread, meta=meta)
+        message=message, meta=meta)
     return replace(weights, meta=meta | {"version": _version(weights)})
+
+
+def _folds(examples: Sequence[Example], material: fit.Material, recipe: Recipe) -> list[int]:
+    names = [e.id for e in examples]
+    return folds(kept_together(material.units, names), names, recipe.folds)
+
+
+def _hosts(examples: Sequence[Example], fold: npt.NDArray[np.int64], decided: npt.NDArray[np.int64],
+           whole: Sequence[Message]) -> list[tuple[int, str, Message]]:
+    """Harmless messages no rule holds: blindly drawn ones and composed ones."""
+    return [(int(fold[n]), example.sample, message) for n, (example, message) in enumerate(
+        zip(examples, whole, strict=True))
+        if decided[n] == 0 and example.sample in ("random", "composed") and message.units
+        and _strongest_rule(message.rules) < RULE_HOLDS]
+
+
+def _strongest_rule(found: Sequence[Finding]) -> float:
+    return max((f.score for f in found if not f.exempt), default=0.0)
+
+
+def _table(names: Sequence[str], of: Sequence[Message]) -> Floats:
+    rows = []
+    for message in of:
+        values = measure(message)
+        rows.append([values[n] for n in names])
+    return np.array(rows)
 
 
 def _version(weights: Weights) -> str:
@@ -164,30 +196,57 @@ def messages(examples: Sequence[Example], material: fit.Material, logit: Floats,
     return result
 
 
-def fit_message(x: Floats, decided: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], recipe: Recipe,
-                examples: Sequence[Example], found: Sequence[Sequence[Finding]],
-                ) -> tuple[Floats, Floats, Floats, float, dict[str, float]]:
-    """(coefficients, centre, spread, bias, lines) of the message model; lines from scores out of fold."""
+def fit_message(names: Sequence[str], x: Floats, made: tuple[Mixed, Floats], decided: npt.NDArray[np.int64],
+                fold: npt.NDArray[np.int64], recipe: Recipe, examples: Sequence[Example],
+                found: Sequence[Sequence[Finding]]) -> tuple[Floats, list[float], dict[str, float]]:
+    """(coefficients, biases, lines) of the message model: two views, each on its own features.
+
+    The view of the whole message learns from real messages, the view of the strongest sentences also from
+    mixed ones. Each is shifted so that 0 is the review line it would have alone; then the higher one counts.
+    All lines come from scores out of fold.
+    """
     use = decided >= 0
     sample = np.array([e.sample for e in examples])
     weight = np.where((sample == "random") & (decided == 0), recipe.blind_weight, 1.0)
     weight[sample == "composed"] = recipe.composed_weight
-    scores = np.zeros(len(x))
-    for k in range(recipe.folds):
-        rows = use & (fold != k)
-        coefficients, centre, spread, bias = _regression(x[rows], decided[rows], weight[rows], recipe)
-        scores[fold == k] = ((x[fold == k] - centre) / spread) @ coefficients + bias
-    rule = np.array([max((f.score for f in fs if not f.exempt), default=0.0) for fs in found])
+    rule = np.array([_strongest_rule(fs) for fs in found])
     good = (decided == 0) & (sample != "composed")
     if good.sum() < ENOUGH:
         good = decided == 0
     blind = good & (sample == "random")
-    review = _line(scores[good], rule[good] >= RULE_HOLDS, recipe.hold_rate)
-    if blind.sum() >= ENOUGH:
-        review = max(review, _line(scores[blind], rule[blind] >= RULE_HOLDS, recipe.blind_rate))
+    mix, mix_x = made
+    coefficients, biases, views = np.zeros((2, len(names))), [], []
+    for view, (of, share) in enumerate(((WHOLE, 0.0), (STRONGEST, recipe.mixed_weight))):
+        columns = np.array([n in of for n in names])
+
+        def fitted(real: npt.NDArray[np.bool_], extra: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_] = columns,
+                   share: float = share) -> tuple[Floats, float]:
+            extra = extra & (share > 0)
+            return _regression(np.concatenate([x[real], mix_x[extra]])[:, columns],
+                               np.concatenate([decided[real], mix.personal[extra]]),
+                               np.concatenate([weight[real], np.full(int(extra.sum()), share)]), recipe)
+
+        scores = np.zeros(len(x))
+        for k in range(recipe.folds):
+            part, bias = fitted(use & (fold != k), mix.fold != k)
+            scores[fold == k] = x[fold == k][:, columns] @ part + bias
+        line = _review_line(scores, rule, good, blind, recipe)
+        part, bias = fitted(use, np.ones(len(mix.fold), np.bool_))
+        coefficients[view, columns] = part
+        biases.append(bias - line)
+        views.append(scores - line)
+    scores = np.maximum(*views)
+    review = _review_line(scores, rule, good, blind, recipe)
     block = max(review + 0.1, _line(scores[good], rule[good] >= RULE_BLOCKS, recipe.block_rate))
-    coefficients, centre, spread, bias = _regression(x[use], decided[use], weight[use], recipe)
-    return coefficients, centre, spread, bias, {"review": review, "block": block}
+    return coefficients, biases, {"review": review, "block": block}
+
+
+def _review_line(scores: Floats, rule: Floats, good: npt.NDArray[np.bool_], blind: npt.NDArray[np.bool_],
+                 recipe: Recipe) -> float:
+    line = _line(scores[good], rule[good] >= RULE_HOLDS, recipe.hold_rate)
+    if blind.sum() >= ENOUGH:
+        line = max(line, _line(scores[blind], rule[blind] >= RULE_HOLDS, recipe.blind_rate))
+    return line
 
 
 def _line(scores: Floats, settled: npt.NDArray[np.bool_], most: float) -> float:
@@ -197,10 +256,11 @@ def _line(scores: Floats, settled: npt.NDArray[np.bool_], most: float) -> float:
     return float(order[min(left, len(order) - 1)])
 
 
-def _regression(x: Floats, y: npt.NDArray[np.int64], weight: Floats,
-                recipe: Recipe) -> tuple[Floats, Floats, Floats, float]:
+def _regression(x: Floats, y: npt.NDArray[np.int64], weight: Floats, recipe: Recipe) -> tuple[Floats, float]:
+    """(coefficients, bias) for the features as they are."""
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread[spread < 1e-9] = 1.0
     model = LogisticRegression(C=recipe.c_message, max_iter=5000)
     model.fit((x - centre) / spread, y, sample_weight=weight)
-    return model.coef_[0].copy(), centre, spread, float(model.intercept_[0])
+    coefficients = model.coef_[0] / spread
+    return coefficients, float(model.intercept_[0] - coefficients @ centre)

@@ -64,6 +64,15 @@ def test_digits_are_shapes_and_no_number_is_kept() -> None:
         "call", "000-000-0000", "or", "000.000.0000", "in", "0000"]
 
 
+@pytest.mark.parametrize("texts", [
+    pytest.param(["his surgery", "", "d'accord - it's $5", "..."], id="walls between them"),
+    pytest.param(["one\x1etwo", "three"], id="a wall inside one"),
+    pytest.param([], id="none"),
+])
+def test_texts_cut_together_are_cut_as_one_by_one(texts: list[str]) -> None:
+    assert cues.tokens_of(texts) == [cues.tokens(text) for text in texts]
+
+
 def test_cue_pairs_of_a_sentence_do_not_collide() -> None:
     hashes = cue_hashes(0b10110)
     assert len(set(hashes)) == 3 + 3
