@@ -18,6 +18,7 @@ _ATTRIBUTE: Final = re.compile(r"[\w:.-]+\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _ENTITY: Final = re.compile(r"<!ENTITY\b", re.I)
 _POSTSCRIPT: Final = re.compile(r"\s*%!(?:PS|\s)")
 _UNICODE_ESCAPE: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_FEW: Final = 8
 _CARRIED: Final = 40
 _SVG: Final = re.compile(r"<(?:\w{1,20}:)?svg\b")
 _DRAWN: Final = re.compile(r"<(?:\w{1,20}:)?(?:path|image|polyline|polygon|use)\b")
@@ -82,6 +83,8 @@ def read_xml(data: bytes, sink: PartSink) -> None:
     carried = [word for word in words if len(word) > _CARRIED]
     attributes, links = _data_uris(attributes)
     sink.text("\n".join(words))
+    if len(words) > _FEW and sum(map(len, words)) <= 2 * len(words):  # letters placed one by one
+        sink.text("".join(words))
     for word in carried:
         read_encoded(word, sink)
     for number, content in enumerate(links, 1):

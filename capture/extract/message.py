@@ -43,6 +43,8 @@ _BODIES: Final = frozenset(("text/plain", "text/html", "", "text/enriched", "tex
                             "text/watch-html"))
 _PGP: Final = re.compile(r"^[>| \t]*-----BEGIN PGP MESSAGE-----", re.M)
 _SIGNATURE_NAME: Final = re.compile(r"(?:smime|(?:openpgp_)?(?:digital_)?signature)(?:\.(?:p7s|asc|sig))?", re.I)
+_ENRICHED: Final = re.compile(r"</?[A-Za-z-]{1,60}>")
+_FLOWED: Final = re.compile(r" \r?\n")
 _SIGNATURE_BYTES: Final = 200_000
 _PGP_SIGNATURE: Final = b"-----BEGIN PGP SIGNATURE-----"
 _MBOX_FROM: Final = re.compile(rb"(?:\A|\n)From [^\r\n]*\r?\n(?=[!-9;-~]{1,76}:)")
@@ -320,10 +322,21 @@ def _read_body(leaf: _Leaf, what: str, sink: PartSink) -> list[tuple[str, bytes,
         if not decoded.text.strip():
             part.empty()
         read(decoded.text, part)
+        if (joined := _joined(decoded.text, leaf)) != decoded.text:
+            part.text(joined, Label.HIDDEN, "text")
         read_encoded(decoded.text, part)
 
     sink.section(section, what=what, kind="html" if is_html else "text", size=len(data))
     return [(name, content, broken) for name, content, broken, _, _ in files]
+
+
+def _joined(text: str, leaf: _Leaf) -> str:
+    """Text whose words markup or line breaks cut, joined: enriched text (RFC 1896), flowed with DelSp (RFC 3676)."""
+    if leaf.mime in ("text/enriched", "text/richtext"):
+        return _ENRICHED.sub("", text)
+    if leaf.parameters.get("delsp", "").casefold() == "yes":
+        return _FLOWED.sub("", text)
+    return text
 
 
 def _read_plain(text: str, sink: PartSink) -> None:

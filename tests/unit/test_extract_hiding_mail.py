@@ -148,3 +148,15 @@ def test_text_files_of_other_languages(content: str, name: str, status: str) -> 
     extraction = read(mixed(TEXT, part).encode())
     assert extraction.status == status
     assert status != "read" or "130692544" in digits(text(extraction))
+
+
+@pytest.mark.parametrize(("kind", "body"), [
+    ("text/enriched", "SIN 1<bold>30</bold> 69<italic>2</italic> 544"),
+    ("text/plain; format=flowed; delsp=yes", "SIN 13 \n0 692 5 \n44, born")], ids=["enriched", "flowed"])
+def test_words_cut_by_markup_or_line_breaks_are_joined(kind: str, body: str) -> None:
+    assert "130 692 544" in text(read(f"{HEAD}Content-Type: {kind}\n\n{body}".encode()))
+
+
+def test_letters_placed_one_by_one_are_joined() -> None:
+    drawn = "".join(f"<t>{c}</t>" for c in "SIN130692544")
+    assert "130692544" in text(read(f'<?xml version="1.0"?><a>{drawn}</a>'.encode()))
