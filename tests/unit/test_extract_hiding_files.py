@@ -204,7 +204,8 @@ def annotated(annotation: str) -> bytes:
     documents.pdf("Hello there", more=[f"<< /Length 9 >> stream\n<rdf:RDF><d>{CANARY}</d></rdf:RDF>\nendstream"]),
     annotated(f"<< /Subtype /Widget /FT /Tx /T (a) /V ({CANARY}) /Rect [0 0 9 9] >>"),
     documents.pdf("Hello there", more=[f"<< /FT /Tx /T (a) /V ({CANARY}) >>"],
-                  catalog="/AcroForm << /Fields [4 0 R] >>")], ids=["script", "layer", "alternative", "unknown key", "metadata", "widget", "field"])
+                  catalog="/AcroForm << /Fields [4 0 R] >>")],
+    ids=["script", "layer", "alternative", "unknown key", "metadata", "widget", "field"])
 def test_strings_no_page_shows_are_read(data: bytes) -> None:
     assert seen(data)
 
