@@ -70,6 +70,15 @@ class HealthRecognizer(WordingRecognizer):
                        r"diligence) for|insurance|podcast|nhl|celebrit\w+|prospectus|open enrollment|"
                        r"fund-?raiser|pups|puppies|litter|foal|mare|kittens|whelp\w*|the dog|vet|k-?9|my diagnosis:)\b")
     cues = (
+        (0.85, "because-of", compile_cue(
+            rf"{{who}} (?i:(?:[a-z0-9',-]{{1,14}} ){{0,12}}(?:unable|couldn't|could not|cannot|can't|absent|missed|"
+            rf"miss|misses|excused|away|off|withdrew|unavailable|late|deferred|postponed|fail(?:ed|s)? to|did not|"
+            rf"didn't|won't|will not) (?:[a-z0-9',-]{{1,14}} ){{0,10}}(?:because of|due to|owing to|on account of|"
+            rf"following|after) (?:an? |his |her |their |my |the )?(?:[a-z-]{{1,14}} ){{0,2}}(?:{_PROCEDURE}|operation|"
+            rf"{_BODY} (?:operation|injury|problem|fracture)|injury|illness|concussion|fracture|"
+            rf"medical (?:condition|issue|reasons?|emergency)|health (?:reasons?|issues?|problems?)|{_ILLNESS})\b"
+            r"(?! (?:of|review|plan|centre|center|team|manager)))",
+            must=r"\b(?:because|due|owing|account|following|after)\b")),
         (0.85, "diagnosed", compile_cue(
             r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:diagnosed|hospitali[sz]ed|miscarried)\b)")),
         (0.85, "hospital", compile_cue(

@@ -264,3 +264,15 @@ def test_the_numbers_used_here_are_what_they_claim():
     assert checkdigits.sin("676888068")
     assert not checkdigits.sin("676888069")
     assert checkdigits.phn("9698658215")
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("Peter Wiebe was unable to complete the practical\nexamination in May because of a knee operation.", True),
+    ("she missed the rewrite following surgery", True),
+    ("He was absent due to a back injury", True),
+    ("he was away after the operation review", False),
+    ("we were late because of the operation of the plant", False),
+    ("Participants who cannot attend because of injury may defer", False),
+])
+def test_an_absence_and_its_bodily_reason(text: str, found: bool) -> None:
+    assert bool([score for score in scores("health", text) if score >= 0.8]) is found
