@@ -2,8 +2,9 @@
 
 Two figures: every message of `train` and `dev` judged by weights trained without it (cross-validated,
 near-duplicates together), and `dev` judged by weights that never saw any of it. The first, over some 2,700
-messages, is held to the bars, give or take `NOISE`. In the second one message is worth 1.7 points of recall and nearly 4
-points of composed false holds, so it is held to the bars less `SLACK` messages; docs/semantic.md says where it stands.
+messages, is held to the bars, give or take `NOISE`. In the second one message is worth 1.7 points of recall and
+nearly 4 points of composed false holds, so it is held to the bars less `SLACK` messages; docs/semantic.md says
+where it stands.
 """
 
 from __future__ import annotations
