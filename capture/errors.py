@@ -3,6 +3,9 @@
     MailweirError (pii_scan/errors.py)
     `-- CaptureError
         |-- TryLater            a later call may work: the engine tries again
+        |-- Parked              this mailbox needs a person: rights, licence, sign-in
+        |-- CursorLost          the server does not know the place any more where the watching stood
+        |-- Changed             the item kept changing while it was to be marked
         |-- ItemGone            the item is not in the mailbox any more
         |-- StepFailed          a step of the flow gave up; carries only the code
         |-- Unreachable         a mailbox or folder cannot be opened at all
@@ -29,6 +32,32 @@ class TryLater(CaptureError):
 
     code = "try-later"
     hint = "Nothing to do: mailweir tries again by itself. If it lasts, run `mailweir doctor`."
+
+    def __init__(self, facts: str = "", *, wait: float = 0.0) -> None:
+        super().__init__(facts)
+        self.wait = wait
+        """Seconds the server asked to wait; 0 = it did not say."""
+
+
+class Parked(CaptureError):
+    """This mailbox cannot be worked on until a person has mended something: rights, licence, sign-in."""
+
+    code = "mailbox-parked"
+    hint = "Run `mailweir mailbox check`; it says which permission or setting is missing."
+
+
+class CursorLost(CaptureError):
+    """The server does not know any more where the watching of this folder stood; it is looked through anew."""
+
+    code = "cursor-lost"
+    hint = "Nothing to do: the folder is looked through in full, and nothing is captured twice."
+
+
+class Changed(CaptureError):
+    """The item kept changing while its state was to be shown."""
+
+    code = "item-changed"
+    hint = "Nothing to do: the state is shown at a later try."
 
 
 class ItemGone(CaptureError):

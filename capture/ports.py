@@ -5,37 +5,118 @@ A backend need not import the protocol; its last line lets mypy agree: `_: type[
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from enum import StrEnum
+from threading import Event
+from typing import Literal, Protocol, TypeVar
 
 from pii_scan.findings import Decision, Report
-from pii_scan.text import Envelope, Extraction
+from pii_scan.text import Envelope, Extraction, Unread
 
 R = TypeVar("R")
 
 
+class ItemKind(StrEnum):
+    """What an item is, to its user and to the CRM."""
+
+    MAIL = "mail"
+    APPOINTMENT = "appointment"
+    TASK = "task"
+
+
 @dataclass(frozen=True, slots=True)
 class ItemRef:
-    """Where an item is: `mailbox` names the user's mailbox, `key` the item inside it (opaque, stable
-    while the item is not moved). Both are ids; `key` may hold a path and is never logged."""
+    """Where an item is: `mailbox` names the user's mailbox, `key` the item inside it (opaque; it may change
+    when the item is moved). `identity` stays the same when the item is moved, as far as the server offers
+    such a thing ("" otherwise); it is what a capture is recognised by. Both may hold a path or a Message-ID
+    and are never logged."""
 
     mailbox: str
     key: str
+    kind: ItemKind = ItemKind.MAIL
+    identity: str = ""
 
     def __repr__(self) -> str:
         return "ItemRef(...)"
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What we wrote on an item, to know our own writes again: nothing readable. Copies carry it too, so it is
+    believed only when the stored capture agrees."""
+
+    capture: str
+    state: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One item as the watching sees it: no text. `tagged`: the trigger category is on it or it lies in a
+    trigger folder without a state; `state`: our state category on it ("" = none); `removed`: it is no longer
+    in this folder; `draft` items are ignored until they are sent."""
+
+    ref: ItemRef
+    tagged: bool = False
+    state: str = ""
+    stamp: Stamp | None = None
+    removed: bool = False
+    draft: bool = False
+    record: str = ""  # CRM record its folder is bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder to watch. `key` is opaque and constant while the folder is renamed or moved. `fast` folders
+    (inbox, sent, calendar, tasks) are asked every minute, others on a wake-up or every ten minutes."""
+
+    mailbox: str
+    key: str
+    kind: Literal["mail", "sent", "calendar", "tasks"] = "mail"
+    fast: bool = True
+    record: str = ""
+
+    def __repr__(self) -> str:
+        return f"Folder({self.kind})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Changes:
+    """One page of what changed in a folder. `cursor` is where to go on (opaque, secret: it names folders);
+    `more`: another page is ready; `reset`: the server began again from the start, so this is a full pass."""
+
+    sightings: tuple[Sighting, ...]
+    cursor: bytes
+    more: bool = False
+    reset: bool = False
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class MailItem:
-    """A fetched item: its reference and its raw RFC 822 bytes. Never logged."""
+    """A fetched item: its reference and its RFC 822 bytes (for an appointment or a task, put together from
+    its properties). `unread`: parts the server listed but did not hand over (cloud links, failed attachments);
+    they hold the item. `private`: marked private or confidential by its user, so it is refused unread.
+    Never logged."""
 
     ref: ItemRef
     raw: bytes
+    unread: tuple[Unread, ...] = ()
+    private: bool = False
 
     def __repr__(self) -> str:
         return f"MailItem({len(self.raw)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing `mailweir mailbox check` and `doctor` looked at: `fine`, and if not, what exactly is missing
+    (a permission, a setting) and what to do. No content, no address."""
+
+    code: str
+    fine: bool
+    detail: str
+    hint: str = ""
 
 
 class Step(Protocol):
@@ -49,21 +130,47 @@ class Step(Protocol):
 
 
 class Mailbox(Protocol):
-    """The mailboxes of an installation, as far as the flow cares.
+    """The mailboxes of an installation, as far as the flow and the watching care.
 
-    A backend fetches and marks; it never decides. Every method is safe to call twice.
-    Raises `TryLater` when a later call may work, `ItemGone` when the item no longer exists,
-    `Unreachable` when the mailboxes cannot be opened at all.
+    A backend watches, fetches and marks; it never decides, and recognises tags on our side. Every method is
+    safe to call twice. Each may raise `TryLater` when a later call may work (`wait`: the seconds the server
+    asked for), `Parked` when this mailbox needs a person (rights, licence, sign-in), `Unreachable` when the
+    mailboxes cannot be opened at all.
     """
 
-    def tagged(self) -> Iterator[ItemRef]:
-        """Yield the items users asked to track and that carry no state yet, oldest first."""
+    def mailboxes(self) -> Sequence[str]:
+        """The mailboxes to watch, by the name captures carry."""
+
+    def folders(self, mailbox: str) -> Sequence[Folder]:
+        """The folders of a mailbox to watch: not Deleted Items, Junk, Drafts, Outbox, nor excluded ones."""
+
+    def changes(self, folder: Folder, cursor: bytes) -> Changes:
+        """What changed since `cursor` (b"" = everything), one page. Raises `CursorLost` when the server does
+        not know the cursor any more; `ItemGone` when the folder is gone."""
+
+    def tagged(self, mailbox: str) -> Iterator[Sighting]:
+        """Every tagged item of a mailbox, oldest first: the first start and the nightly reconcile."""
 
     def fetch(self, ref: ItemRef) -> MailItem:
-        """Return the whole item, unchanged."""
+        """The whole item, unchanged. Raises `ItemGone` when it is not at `ref` any more."""
 
-    def mark(self, ref: ItemRef, state: str) -> None:
-        """Show the user the state ("linked", "held"): take the tag off, put our category on."""
+    def mark(self, ref: ItemRef, state: str, stamp: Stamp | None = None) -> ItemRef:
+        """Show the user the state ("pending", "linked", "held", "in review", ...) as a category, take the tag
+        off and put the stamp on, in one write; other categories stay. "" takes our states away. An item that
+        is gone is left alone. Returns the fresh reference. Raises `Changed` when the item kept changing."""
+
+    def locate(self, ref: ItemRef, capture: str = "") -> ItemRef | None:
+        """Where the item is now, by its identity or by our stamp; None when it is nowhere."""
+
+    def wakeups(self, stop: Event) -> Iterator[str]:
+        """Yield the name of a mailbox whenever something may have changed there, until `stop` is set. May
+        yield nothing at all: polling is the floor, and the cursor is the truth."""
+
+    def check(self, mailbox: str) -> Sequence[Check]:
+        """What works and what is missing, for one mailbox."""
+
+    def close(self) -> None:
+        """Let go of connections."""
 
 
 class Extractor(Protocol):

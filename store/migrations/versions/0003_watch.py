@@ -1,0 +1,12 @@
+"""Watched folders, cursors, parked mailboxes, item kinds and generations."""
+
+from __future__ import annotations
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
