@@ -53,9 +53,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One item as the watching sees it: no text. `tagged`: the trigger category is on it or it lies in a
-    trigger folder without a state; `state`: our state category on it ("" = none); `removed`: it is no longer
-    in this folder; `draft` items are ignored until they are sent."""
+    """One item as the watching sees it: no text. `tagged`: the trigger category is on it; `state`: our state
+    category on it ("" = none); `stamp`: what we last wrote on it, if the server shows it; `removed`: it is no
+    longer in this folder (optional: nothing depends on being told); `draft` items are ignored until they are
+    sent. Whether the folder it lies in is a trigger as well is the watching's matter, not the backend's."""
 
     ref: ItemRef
     tagged: bool = False
@@ -63,19 +64,20 @@ class Sighting:
     stamp: Stamp | None = None
     removed: bool = False
     draft: bool = False
-    record: str = ""  # CRM record its folder is bound to
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder to watch. `key` is opaque and constant while the folder is renamed or moved. `fast` folders
-    (inbox, sent, calendar, tasks) are asked every minute, others on a wake-up or every ten minutes."""
+    """A folder to watch. `key` is opaque and constant while the folder is renamed or moved. `path` is what its
+    user sees ("Inbox/Clients", parts joined by "/"; never logged): a folder named like the trigger category is a
+    trigger, and so is one bound to a CRM record. `fast` folders (inbox, sent, calendar, tasks) are asked every
+    minute, others on a wake-up or every ten minutes."""
 
     mailbox: str
     key: str
     kind: Literal["mail", "sent", "calendar", "tasks"] = "mail"
     fast: bool = True
-    record: str = ""
+    path: str = ""
 
     def __repr__(self) -> str:
         return f"Folder({self.kind})"
@@ -149,18 +151,20 @@ class Mailbox(Protocol):
         not know the cursor any more; `ItemGone` when the folder is gone."""
 
     def tagged(self, mailbox: str) -> Iterator[Sighting]:
-        """Every tagged item of a mailbox, oldest first: the first start and the nightly reconcile."""
+        """Every item of a mailbox with the trigger category, oldest first: first start and nightly reconcile."""
 
     def fetch(self, ref: ItemRef) -> MailItem:
         """The whole item, unchanged. Raises `ItemGone` when it is not at `ref` any more."""
 
     def mark(self, ref: ItemRef, state: str, stamp: Stamp | None = None) -> ItemRef:
         """Show the user the state ("pending", "linked", "held", "in review", ...) as a category, take the tag
-        off and put the stamp on, in one write; other categories stay. "" takes our states away. An item that
-        is gone is left alone. Returns the fresh reference. Raises `Changed` when the item kept changing."""
+        off and put the stamp on, in one write; other categories stay (`capture.mailbox.states` does the merging).
+        "" takes our states away. Returns the fresh reference. Raises `ItemGone` when the item is not at `ref` any
+        more, `Changed` when it kept changing."""
 
-    def locate(self, ref: ItemRef, capture: str = "") -> ItemRef | None:
-        """Where the item is now, by its identity or by our stamp; None when it is nowhere."""
+    def locate(self, ref: ItemRef, capture: str = "", message_id: str = "") -> ItemRef | None:
+        """Where the item is now: by its identity, else by our stamp with the id `capture`, else by its
+        Message-ID; None when it is nowhere. A hint that is "" is not used."""
 
     def wakeups(self, stop: Event) -> Iterator[str]:
         """Yield the name of a mailbox whenever something may have changed there, until `stop` is set. May
