@@ -1,7 +1,7 @@
 """The durable engine: the only module that knows dbos.
 
-It runs `pipeline.capture_item` as a workflow whose steps are checkpointed, so that a killed process goes
-on where it was. What dbos does not bring and we add (the fences of docs/decisions/0002-engine.md):
+It runs jobs, such as `pipeline.capture_item`, as workflows whose steps are checkpointed, so that a killed
+process goes on where it was. What dbos does not bring and we add (the fences of docs/decisions/0002-engine.md):
 
 * pool rule: at least 2 x concurrency + 10 connections, or we refuse to start (fewer can deadlock);
 * a constant application version, so that an upgrade does not strand waiting work;
@@ -19,32 +19,59 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from dbos import DBOS, DBOSClient, DBOSConfig, Serializer
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer, WorkflowStatus
 from sqlalchemy.orm import Session
 
 from capture.errors import EngineRefused, StepFailed
-from capture.ports import Step
 from capture.settings import EngineSettings
 from capture.steps import safely
 
 R = TypeVar("R")
-Work = Callable[[str, Step], str]
-"""`work(capture_id, step)`: the flow; it calls `step(name, function)` for each of its steps."""
+Fact = str | int | float | bool | None
+"""What crosses the engine: ids, counts and codes."""
 
 APP = "mailweir"
 APP_VERSION = "1"          # constant: the default is a hash of the source, and strands older work
-QUEUE = "capture"
-WORKFLOW = "capture_item"
+CAPTURE = "capture_item"
+"""The name of the job that works an item through."""
+LIVE, BATCH = "capture", "rescan"
+QUEUES: dict[str, Callable[[EngineSettings], int]] = {
+    LIVE: lambda settings: settings.concurrency,
+    BATCH: lambda settings: settings.rescan_concurrency,
+}
+"""The queues, and how many jobs of each run at a time in one process. A queue nobody here has a job for is
+left to other processes."""
 KEEP_FINISHED = timedelta(days=7)
+
+
+class JobState(StrEnum):
+    """`parked`: taken up too many times; `failed`: it gave up with an error."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PARKED = "parked"
+
+
+_STATUSES = {
+    JobState.WAITING: ("ENQUEUED", "DELAYED"), JobState.RUNNING: ("PENDING",), JobState.DONE: ("SUCCESS",),
+    JobState.FAILED: ("ERROR",), JobState.CANCELLED: ("CANCELLED",),
+    JobState.PARKED: ("MAX_RECOVERY_ATTEMPTS_EXCEEDED",),
+}
+_STATE_OF = {status: state for state, statuses in _STATUSES.items() for status in statuses}
 _ENDED = ("SUCCESS", "ERROR", "CANCELLED")
-_STUCK = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
 class SealedSerializer(Serializer):
@@ -86,25 +113,111 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of durable work. `work(step, *args)` runs as a workflow: it calls `step(name, function)` for
+    each of its steps, which may be repeated after a crash, and returns an id, a count or a code. What it does
+    between its steps must come out the same when it is run again.
+
+    `queue` is one of `QUEUES`. Raises out of `work`: `StepFailed` ends the job as failed.
+    """
+
+    name: str
+    queue: str
+    work: Callable[..., Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """How far a job has come. `result` when it is done, `error` (a code) when it failed; times are UTC."""
+
+    id: str
+    name: str
+    queue: str
+    state: JobState
+    result: Fact
+    error: str
+    created: datetime
+    updated: datetime
+    executor: str
+
+
+class Jobs:
+    """Puts jobs into the queues and asks after them, from any process: no worker needs to run in this one.
+
+    `database` is the shared SQLAlchemy engine, `key` 32 bytes for the serializer. Close it, or use it as a
+    context manager. The engine's tables are made when they are missing.
+    """
+
+    def __init__(self, database: sa.Engine, *, key: bytes) -> None:
+        quiet()
+        prepare(database)
+        self._client = DBOSClient(system_database_engine=database, serializer=SealedSerializer(key),
+                                  application_name=APP)
+
+    def __enter__(self) -> Jobs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._client.destroy()
+
+    def enqueue(self, session: Session, job: str, queue: str, job_id: str, args: Sequence[Fact] = (), *,
+                priority: int = 0) -> None:
+        """Queue a job in the caller's transaction: commit enqueues, rollback drops both.
+
+        The same `job_id` a second time changes nothing, whatever became of the first. `args` are ids, counts
+        and codes only. `priority`: lower goes first within a queue, 0 is first of all.
+        """
+        options: EnqueueOptions = {"workflow_name": job, "queue_name": queue, "workflow_id": job_id}
+        if priority:
+            options["priority"] = priority
+        self._client.enqueue_in_transaction(session, options, *args)
+
+    def status(self, job_id: str) -> JobStatus | None:
+        """How far one job has come; None when there is none of this id (or its row is purged)."""
+        found = self.list(ids=[job_id])
+        return found[0] if found else None
+
+    def list(self, *, ids: Sequence[str] | None = None, prefix: str | None = None,
+             states: Iterable[JobState] = (), queue: str | None = None, limit: int | None = None) -> list[JobStatus]:
+        """The jobs with these ids, or this prefix of the id, in one of these states; oldest first."""
+        rows = self._client.list_workflows(
+            workflow_ids=None if ids is None else [*ids], workflow_id_prefix=prefix, queue_name=queue, limit=limit,
+            status=[s for state in states for s in _STATUSES[state]] or None, load_input=False)
+        return [_status(row) for row in rows]
+
+    def cancel(self, job_ids: Sequence[str]) -> None:
+        """Take jobs that are not done out of the queue; a running one stops before its next step."""
+        if job_ids:
+            self._client.cancel_workflows([*job_ids])
+
+
 class Engine:
-    """Runs captures durably on one database.
+    """Runs jobs durably on one database.
 
     `database` is the shared SQLAlchemy engine of `store/database.py`, `key` 32 bytes for the serializer,
-    `work` the flow. One Engine at a time per process (dbos is a singleton). Use as a context manager.
-    Raises `EngineRefused` when the pool is too small or an engine row is pickled.
+    `jobs` every kind of work this process can do. One Engine at a time per process (dbos is a singleton).
+    Use as a context manager. Raises `EngineRefused` when the pool is too small or an engine row is pickled.
     """
 
     def __init__(self, database: sa.Engine, settings: EngineSettings, *, key: bytes, pool_size: int,
-                 work: Work, executor: str = "local") -> None:
-        least = 2 * settings.concurrency + 10
+                 jobs: Sequence[Job], executor: str = "local") -> None:
+        self._jobs = {job.name: job for job in jobs}
+        self._limits = {queue: limit(settings) for queue, limit in QUEUES.items()
+                        if any(job.queue == queue for job in jobs)}
+        total = sum(self._limits.values())
+        least = 2 * total + 10
         if pool_size < least:
-            raise EngineRefused(
-                f"engine.pool_size is {pool_size}; {settings.concurrency} items at a time need at least {least}")
-        self._database, self._settings, self._work = database, settings, work
-        self._serializer = SealedSerializer(key)
+            raise EngineRefused(f"store.pool_size is {pool_size}; {total} jobs at a time need at least {least}")
+        self._database, self._settings, self._key = database, settings, key
         self._executor = executor
-        self._client: DBOSClient | None = None
-        self._running, self._count_lock = 0, threading.Lock()
+        self._client: Jobs | None = None
+        self._running: Counter[str] = Counter()
+        self._count_lock = threading.Lock()
 
     def __enter__(self) -> Engine:
         self.start()
@@ -114,59 +227,75 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
-        """Take up unfinished work of this executor and begin to work through the queue."""
+        """Take up unfinished work of this executor and begin to work through the queues."""
         quiet()
         config: DBOSConfig = {
             "name": APP, "system_database_engine": self._database, "application_version": APP_VERSION,
-            "executor_id": self._executor, "serializer": self._serializer, "enable_otlp": False,
+            "executor_id": self._executor, "serializer": SealedSerializer(self._key), "enable_otlp": False,
             "log_level": "ERROR", "use_listen_notify": False, "notification_listener_polling_interval_sec": 0.25,
         }
         refuse_pickles(self._database)
         DBOS(config=config)
-
-        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=100)
-        def run(capture: str) -> str:
-            with self._count_lock:
-                self._running += 1
-            try:
-                return self._work(capture, self._step)
-            finally:
-                with self._count_lock:
-                    self._running -= 1
-
+        for job in self._jobs.values():
+            DBOS.workflow(name=job.name, max_recovery_attempts=100)(self._counted(job))
+        DBOS.listen_queues([*self._limits])
         DBOS.launch()
         quiet()
-        DBOS.register_queue(QUEUE, worker_concurrency=self._settings.concurrency,
-                            polling_interval_sec=self._settings.polling_seconds)
-        self._client = DBOSClient(system_database_engine=self._database, serializer=self._serializer,
-                                  application_name=APP)
+        for queue, limit in self._limits.items():
+            DBOS.register_queue(queue, worker_concurrency=limit, polling_interval_sec=self._settings.polling_seconds)
+        self._client = Jobs(self._database, key=self._key)
         self._purge()
 
     def stop(self) -> None:
         """Stop taking work, let the running items finish (at most 60 s), and let go of the database."""
         if self._client is not None:
-            self._client.destroy()
+            self._client.close()
             self._client = None
         # dbos waits in whole seconds, so it is asked to wait only when there is something to wait for
-        DBOS.destroy(workflow_completion_timeout_sec=60 if self._running else 0, destroy_registry=True)
+        DBOS.destroy(workflow_completion_timeout_sec=60 if self.running() else 0, destroy_registry=True)
+
+    @property
+    def jobs(self) -> Jobs:
+        """The client of the started engine."""
+        assert self._client is not None, "the engine is not started"  # noqa: S101 - programming error
+        return self._client
+
+    def enqueue_job(self, session: Session, job: str, job_id: str, args: Sequence[Fact] = (), *,
+                    priority: int = 0) -> None:
+        """Queue a job of this engine in the caller's transaction; see `Jobs.enqueue`."""
+        self.jobs.enqueue(session, job, self._jobs[job].queue, job_id, args, priority=priority)
 
     def enqueue(self, session: Session, capture: str, attempt: int = 0) -> None:
-        """Queue a capture in the caller's transaction: commit enqueues, rollback drops both. The same
-        capture and attempt a second time changes nothing."""
-        assert self._client is not None, "the engine is not started"  # noqa: S101 - programming error
-        self._client.enqueue_in_transaction(
-            session, {"workflow_name": WORKFLOW, "queue_name": QUEUE,
-                      "workflow_id": workflow_id(capture, attempt)}, capture)
+        """Queue a capture in the caller's transaction. The same capture and attempt twice is once."""
+        self.enqueue_job(session, CAPTURE, workflow_id(capture, attempt), [capture])
+
+    def running(self, queue: str | None = None) -> int:
+        """How many jobs run in this process, of one queue or of all: low-priority work makes way by it."""
+        with self._count_lock:
+            return self._running[queue] if queue else self._running.total()
 
     def stranded(self, captures: Iterable[str]) -> list[tuple[str, int]]:
         """Which of these unfinished captures no workflow will finish, with the attempt to queue next."""
         found: list[tuple[str, int]] = []
         for capture in captures:
-            known = DBOS.list_workflows(workflow_id_prefix=f"capture-{capture}-", load_input=False,
-                                        load_output=False)
-            if not any(w.status not in _ENDED and w.status not in _STUCK for w in known):
+            known = self.jobs.list(prefix=f"capture-{capture}-")
+            if not any(job.state in (JobState.WAITING, JobState.RUNNING) for job in known):
                 found.append((capture, len(known)))
         return found
+
+    def _counted(self, job: Job) -> Callable[..., Fact]:
+        """The work of a job as dbos runs it: counted, with our step."""
+        def run(*args: Fact) -> Fact:
+            with self._count_lock:
+                self._running[job.queue] += 1
+            try:
+                return job.work(self._step, *args)
+            finally:
+                with self._count_lock:
+                    self._running[job.queue] -= 1
+
+        run.__qualname__ = job.name  # dbos knows a function by its name
+        return run
 
     def _step(self, name: str, function: Callable[[], R]) -> R:
         """Run one step with checkpoint and retries. Raises `StepFailed` with the reason code."""
@@ -185,6 +314,26 @@ class Engine:
             if not old:
                 return
             DBOS.delete_workflows([w.workflow_id for w in old])
+
+
+def prepare(database: sa.Engine) -> None:
+    """Make the engine's tables when they are missing. Needs the right to make tables only then."""
+    if not sa.inspect(database).has_table("workflow_status", schema=_schema(database)):
+        DBOS.migrate(database.url.render_as_string(hide_password=False))
+
+
+def _schema(database: sa.Engine) -> str | None:
+    return None if database.dialect.name == "sqlite" else "dbos"
+
+
+def _status(row: WorkflowStatus) -> JobStatus:
+    error = row.error.reason if isinstance(row.error, StepFailed) else type(row.error).__name__ if row.error else ""
+    return JobStatus(row.workflow_id, row.name, row.queue_name or "", _STATE_OF[row.status], row.output, error,
+                     _time(row.created_at), _time(row.updated_at), row.executor_id or "")
+
+
+def _time(milliseconds: int | None) -> datetime:
+    return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
 
 
 def workflow_id(capture: str, attempt: int = 0) -> str:
@@ -206,7 +355,7 @@ def refuse_pickles(database: sa.Engine) -> None:
     """Raise `EngineRefused` when an engine row is marked as pickled: dbos would load it, whatever our
     serializer, and loading a pickle runs code."""
     inspector = sa.inspect(database)
-    schema = None if database.dialect.name == "sqlite" else "dbos"
+    schema = _schema(database)
     for table in ("workflow_status", "operation_outputs"):
         if not inspector.has_table(table, schema=schema):
             continue

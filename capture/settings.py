@@ -63,10 +63,70 @@ class EngineSettings(Section):
     """`[engine]`: how the work is done."""
 
     concurrency: PositiveInt = Field(default=2, le=8, description="Items worked on at a time by one process.")
+    rescan_concurrency: PositiveInt = Field(
+        default=1, le=8, description="Chunks of a rescan worked on at a time by one process.")
     polling_seconds: PositiveFloat = Field(default=0.1, description="How often the queue is looked at.")
     attempts: PositiveInt = Field(default=4, description="Tries of a step before the item is held.")
     retry_seconds: PositiveFloat = Field(default=1, description="Pause before the second try; doubled each time.")
     readers: PositiveInt = Field(default=2, description="Child processes that read files.")
+
+
+class GraphSettings(Section):
+    """`[graph]`: Exchange Online. Secrets come from MAILWEIR_GRAPH_CERTIFICATE or MAILWEIR_GRAPH_SECRET."""
+
+    tenant: str = Field(default="", description="Directory (tenant) id or domain of the organisation in Entra.")
+    client_id: str = Field(default="", description="Application (client) id of the app registration.")
+    cloud: Literal["public", "usgov", "usgov-dod", "china"] = Field(
+        default="public", description="Which Microsoft cloud the mailboxes are in; sets the two addresses below.")
+    login_url: str = Field(default="", description="Sign-in address, when it is not the cloud's own; https.")
+    graph_url: str = Field(
+        default="", description="Address of Graph, when it is not the cloud's own; https, or http on loopback.")
+    hosts: tuple[str, ...] = Field(
+        default=("login.microsoftonline.com", "graph.microsoft.com"),
+        description="Residency list: the only hosts mailweir may speak to for these mailboxes.")
+    ca_file: str = Field(default="", description="PEM file of certificate authorities, instead of the usual ones.")
+    mailboxes: tuple[str, ...] = Field(
+        default=(), description="Addresses of mailboxes to watch, beside those of `mailweir mailbox add`.")
+    outside: str = Field(
+        default="", description="A mailbox that must be refused: `mailbox check` proves the limit of our rights by it.")
+    calendar: bool = Field(default=True, description="Watch the calendar.")
+    tasks: bool = Field(
+        default=False,
+        description="Watch To Do tasks. The permission it needs, Tasks.ReadWrite.All, cannot be limited: it reaches "
+                    "every mailbox of the tenant.")
+    page_size: PositiveInt = Field(default=200, le=1000, description="Items asked for in one page.")
+    max_mime_bytes: PositiveInt = Field(
+        default=150_000_000, description="A larger item is held unread.")
+    timeout_seconds: PositiveFloat = Field(default=60, description="Give up on one request after this long.")
+    webhook_url: str = Field(
+        default="", description="Public https address of `mailweir serve` for change notifications; empty = poll only.")
+
+
+class WebSettings(Section):
+    """`[web]`: the web service. MAILWEIR_METRICS_TOKEN holds the token for /metrics from other machines."""
+
+    host: str = Field(
+        default="127.0.0.1", description="Address to listen on. Another than loopback needs TLS or a trusted proxy.")
+    port: int = Field(default=8025, ge=0, le=65535, description="Port to listen on; 0 = any free one.")
+    tls_cert: str = Field(default="", description="PEM file of the certificate and its chain.")
+    tls_key: str = Field(default="", description="PEM file of the private key, readable by the service only.")
+    trusted_proxy: tuple[str, ...] = Field(
+        default=(), description="Addresses of the reverse proxies that do TLS; without TLS of our own nobody else "
+                                "is answered. They must set X-Forwarded-For and X-Forwarded-Proto.")
+    names: tuple[str, ...] = Field(
+        default=(), description="Host names the service answers to, besides loopback; others get 421.")
+    stop_seconds: PositiveInt = Field(
+        default=30, description="On SIGTERM, how long running requests may take to finish.")
+    worker_stop_seconds: PositiveInt = Field(
+        default=90, description="On SIGTERM, how long the worker may take to finish its items.")
+    connections: PositiveInt = Field(default=200, description="Requests at a time; more are told to come again (503).")
+
+
+class LogSettings(Section):
+    """`[log]`: log lines on standard error; see docs/operators/monitoring.md."""
+
+    style: Literal["auto", "json", "text"] = Field(
+        default="auto", description="`json` = one object a line, `text` = for a person, `auto` = text on a terminal.")
 
 
 class Settings(Section):
@@ -80,7 +140,13 @@ class Settings(Section):
     crm: CrmSettings = CrmSettings()
     notify: NotifySettings = NotifySettings()
     engine: EngineSettings = EngineSettings()
+    graph: GraphSettings = GraphSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    metrics_token: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    graph_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    graph_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
 
     @property
     def database_url(self) -> str:
@@ -91,6 +157,10 @@ class Settings(Section):
     def mailbox_root(self) -> Path:
         """The folder backend's directory; a relative one lies in the home folder."""
         return self.home / self.mailbox.root
+
+
+_SECRETS = ("smtp_password", "graph_secret", "graph_certificate")
+"""Settings that never stand in the file: each comes from MAILWEIR_ and its name in capitals."""
 
 
 def home_from(option: Path | None) -> Path:
@@ -116,7 +186,7 @@ def load_settings(home: Path) -> Settings:
         raise BadSettings(f"{path}: not TOML, {exc}") from None
     try:
         return Settings.model_validate(
-            data | {"home": home, "smtp_password": os.environ.get("MAILWEIR_SMTP_PASSWORD", "")})
+            data | {"home": home} | {name: os.environ.get(f"MAILWEIR_{name.upper()}", "") for name in _SECRETS})
     except ValidationError as exc:
         facts = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_input=False))
         raise BadSettings(f"{path}: {facts}") from None

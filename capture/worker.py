@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from capture import pipeline
-from capture.engine import Engine
+from capture.engine import CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed, Unreachable, WorkerBusy
 from capture.ports import ItemRef, Step
 from capture.settings import Settings
@@ -166,14 +166,14 @@ class Loop:
 def _engine(tools: Tools) -> Engine:
     settings = tools.settings
 
-    def work(capture: str, step: Step) -> str:
+    def work(step: Step, capture: str) -> str:
         began = time.monotonic()
         outcome = pipeline.capture_item(capture, tools, step)
         log.info("capture %s: %s after %.1f s", capture, outcome, time.monotonic() - began)
         return outcome
 
     return Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
-                  pool_size=settings.store.pool_size, work=work)
+                  pool_size=settings.store.pool_size, jobs=[Job(CAPTURE, LIVE, work)])
 
 
 def _batches(refs: Iterator[ItemRef]) -> Iterator[list[ItemRef]]:
