@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from canaries import CANARIES
+from postgres import NoPostgres, Server
+from postgres import serving as serving_postgres
 from smtp_server import Inbox, serving
 
 
@@ -43,3 +46,32 @@ def smtp_inbox() -> Iterator[Inbox]:
     """A real SMTP server on loopback."""
     with serving() as inbox:
         yield inbox
+
+
+@pytest.fixture(scope="session")
+def pg_server() -> Iterator[Server]:
+    """A real PostgreSQL server for the whole run. Missing, it is a failure where CI is set, else a skipped test."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(serving_postgres())
+        except NoPostgres as why:
+            if os.environ.get("CI"):
+                pytest.fail(str(why))
+            pytest.skip(str(why))
+        yield server
+
+
+@pytest.fixture
+def pg_url(pg_server: Server) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with our schema, dropped after the test."""
+    with pg_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database for one test, which runs on both kinds: a SQLite file in `tmp_path`, PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'mailweir.db'}"
+    url: str = request.getfixturevalue("pg_url")
+    return url

@@ -27,10 +27,11 @@ BLOCK = Decision(Verdict.BLOCK, "any-finding", POLICY, (finding(),))
 
 
 @contextmanager
-def opened(folder: Path, master: bytes = MASTER, busy_seconds: float = 30) -> Iterator[tuple[Database, Keys]]:
-    """A prepared database in this folder with the keys of `master`."""
+def opened(place: Path | str, master: bytes = MASTER, busy_seconds: float = 30) -> Iterator[tuple[Database, Keys]]:
+    """A prepared database with the keys of `master`: a SQLite file in this folder, or the database at this URL."""
     keys = Keys(master)
-    db = open_database(f"sqlite:///{folder / 'mailweir.db'}", pool_size=10, busy_seconds=busy_seconds, create=True)
+    url = place if isinstance(place, str) else f"sqlite:///{place / 'mailweir.db'}"
+    db = open_database(url, pool_size=10, busy_seconds=busy_seconds, create=True)
     try:
         prepare(db, keys)
         yield db, keys

@@ -25,9 +25,9 @@ Made-up College,college.example.org;campus.example.org,public,,,,,
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(store_url: str) -> Iterator[Database]:
     """A prepared store on a file."""
-    with opened(tmp_path) as (database, _):
+    with opened(store_url) as (database, _):
         yield database
 
 

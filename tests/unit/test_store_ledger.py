@@ -25,9 +25,9 @@ M1 = "<m1@example.com>"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store_url: str) -> Iterator[Store]:
     """A prepared store on a file."""
-    with opened(tmp_path) as opened_store:
+    with opened(store_url) as opened_store:
         yield opened_store
 
 

@@ -19,9 +19,9 @@ from store.tables import Notice, NoticeState
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(store_url: str) -> Iterator[Database]:
     """A prepared store on a file."""
-    with opened(tmp_path) as (database, _):
+    with opened(store_url) as (database, _):
         yield database
 
 
