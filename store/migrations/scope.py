@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import store.crm_tables
+import store.lease_tables
 import store.tables
 
 METADATA = store.tables.Row.metadata

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +20,8 @@ SETTINGS = EngineSettings(concurrency=2, polling_seconds=0.05, retry_seconds=0.0
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    with opened(tmp_path) as (database, _keys):
+def db(store_url: str) -> Iterator[Database]:
+    with opened(store_url) as (database, _keys):
         yield database
 
 
@@ -71,9 +70,13 @@ def test_a_job_is_queued_with_the_callers_transaction_or_not_at_all(db: Database
         pass
 
     with Jobs(db.engine, key=KEY) as jobs:
-        with pytest.raises(Undo), db.session() as session:
-            jobs.enqueue(session, "job", LIVE, "one")
-            raise Undo
+        def undone() -> None:
+            with db.session() as session:
+                jobs.enqueue(session, "job", LIVE, "one")
+                raise Undo
+
+        with pytest.raises(Undo):
+            undone()
         assert jobs.status("one") is None
         for _ in range(2):
             with db.session() as session:
