@@ -207,7 +207,8 @@ def upgrade(db: Database) -> str:
     Threads and processes may call it at once; the second waits for the first.
     """
     with _ONE_UPGRADE, translated(), _config() as config, db.engine.connect() as connection:
-        _refuse_newer(connection, config)
+        if _is_head(connection, config):
+            return head_version()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return schema_version(db)
@@ -248,12 +249,14 @@ def _version(connection: Connection) -> str:
     return context.get_current_revision() or ""
 
 
-def _refuse_newer(connection: Connection, config: Config) -> None:
+def _is_head(connection: Connection, config: Config) -> bool:
+    """Whether nothing is left to do. Raises `DatabaseOutdated` for a schema this program does not know."""
     found = _version(connection)
     connection.rollback()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found and found not in known:
+    scripts = ScriptDirectory.from_config(config)
+    if found and found not in {script.revision for script in scripts.walk_revisions()}:
         raise DatabaseOutdated(f"schema {found} is newer than this program")
+    return found == scripts.get_current_head()
 
 
 # ----------------------------------------------------------------------------------------------- errors

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import select
-from stores import BLOCK, MASTER, PASS, finish, opened, sight
+from stores import BLOCK, MASTER, PASS, behind_our_back, finish, opened, sight, sqlite_only
 
 from store import audit, cases, ledger, quarantine
 from store.crypto import Keys
@@ -23,9 +23,9 @@ Store = tuple[Database, Keys]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(store_url: str) -> Iterator[Store]:
     """A prepared store on a file."""
-    with opened(tmp_path) as opened_store:
+    with opened(store_url) as opened_store:
         yield opened_store
 
 
@@ -54,6 +54,7 @@ def test_content_comes_back_as_it_was(store: Store) -> None:
     assert (blob.role, blob.size, blob.kind) == (BlobRole.HELD, len(CONTENT), "mail")
 
 
+@sqlite_only("looks into the write-ahead log; for PostgreSQL see test_store_postgres.py")
 def test_held_content_is_nowhere_in_the_files(store: Store, tmp_path: Path) -> None:
     db, keys = store
     held(store)
@@ -70,12 +71,11 @@ def test_a_swapped_row_does_not_open(store: Store) -> None:
     db, keys = store
     first, _ = held(store)
     second, _ = held(store, message="<m2@example.com>", content=b"other content")
-    assert db.path is not None
-    with sqlite3.connect(db.path) as connection:
-        rows = connection.execute("SELECT id, wrapped, content FROM blob ORDER BY size").fetchall()
+    with behind_our_back(db) as connection:
+        rows = connection.execute(text("SELECT id, wrapped, content FROM blob ORDER BY size")).all()
         for (ident, _, _), (_, wrapped, content) in zip(rows, reversed(rows), strict=True):
-            connection.execute("UPDATE blob SET wrapped = ?, content = ? WHERE id = ?", (wrapped, content, ident))
-    connection.close()
+            connection.execute(text("UPDATE blob SET wrapped = :wrapped, content = :content WHERE id = :id"),
+                               {"wrapped": wrapped, "content": content, "id": ident})
     for capture_id in (first, second):
         with pytest.raises(ContentUnreadable), db.reading() as session:
             quarantine.read_kind(session, keys, capture_id, "mail")
