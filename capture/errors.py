@@ -7,6 +7,10 @@
         |-- CursorLost          the server does not know the place any more where the watching stood
         |-- Changed             the item kept changing while it was to be marked
         |-- ItemGone            the item is not in the mailbox any more
+        |-- RecordGone          the item is not in the CRM any more
+        |-- RecordChanged       the item in the CRM was changed meanwhile
+        |-- ItemUnreadable      the mail server cannot hand the item over
+        |-- ServerRefused       the mail server refuses what mailweir asks
         |-- StepFailed          a step of the flow gave up; carries only the code
         |-- Unreachable         a mailbox or folder cannot be opened at all
         |-- EngineRefused       the durable engine cannot start
@@ -65,6 +69,34 @@ class ItemGone(CaptureError):
 
     code = "item-gone"
     hint = "If it was moved, tag it again where it is now."
+
+
+class ItemUnreadable(CaptureError):
+    """The mail server cannot hand over the item, so it is held for review."""
+
+    code = "item-unreadable"
+    hint = "Open the item in Outlook; if that fails too, the mailbox needs repair."
+
+
+class ServerRefused(CaptureError):
+    """The mail server refused a request of mailweir, so nothing was changed."""
+
+    code = "server-refused"
+    hint = "Report it with the line of the log: mailweir and this server do not understand each other."
+
+
+class RecordGone(CaptureError):
+    """The item was deleted from the CRM meanwhile."""
+
+    code = "record-gone"
+    hint = "Nothing to do: there is nothing left in the CRM to look at."
+
+
+class RecordChanged(CaptureError):
+    """The item was changed in the CRM while it was looked at, so it is looked at again."""
+
+    code = "record-changed"
+    hint = "Nothing to do; if it comes back, run the rescan again."
 
 
 class StepFailed(CaptureError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from threading import Event
 from typing import Literal, Protocol, TypeVar
@@ -207,12 +208,98 @@ class Linked:
     records: int
 
 
+class StoredKind(StrEnum):
+    """What a stored item of the CRM is: what was linked from Outlook, and what people typed in the CRM."""
+
+    MAIL = "mail"
+    APPOINTMENT = "appointment"
+    TASK = "task"
+    NOTE = "note"
+    PHONE_CALL = "phonecall"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which stored items: stored at `since` or later and before `until` (UTC), of this division ("" = of any), of
+    these kinds (none named = of every kind), `attached`: only those with an attachment."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    division: str = ""
+    kinds: tuple[StoredKind, ...] = ()
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRef:
+    """One stored item: the CRM's own id of it, stable for its life; what it is; whose it is ("" = nobody's)."""
+
+    id: str
+    kind: StoredKind
+    division: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredItem:
+    """A stored item with its content, as a rescan reads it.
+
+    `raw` is the content as an RFC 822 mail, attachments and all, for the extractor. `content` is the same exactly as
+    the CRM keeps it, opaque to everybody but the backend: what `restore` takes. `version` changes with the content.
+    `stub` is the case by which the content was pulled out, "" when it is there. `stored` is when it came into the
+    CRM (UTC), `trackers` are the mailboxes whose owners asked for it, `shown_with` the ids of the records on whose
+    timelines its subject line stands. `unread`: what the CRM listed but did not hand over; it holds the item.
+    """
+
+    ref: StoredRef
+    item_key: str
+    raw: bytes
+    content: bytes
+    version: str
+    stored: datetime
+    stub: str = ""
+    trackers: tuple[str, ...] = ()
+    shown_with: tuple[str, ...] = ()
+    attachments: int = 0
+    unread: tuple[Unread, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"StoredItem({self.ref.kind}, {self.attachments} attachments)"
+
+
+Restored = Literal["restored", "already", "gone"]
+
+
 class Crm(Protocol):
-    """The CRM. Every write is an upsert by our own item key, so a repeated call is harmless."""
+    """The CRM. Every write is an upsert by our own item key, so a repeated call is harmless.
+
+    Each method may raise `TryLater` when a later call may work.
+    """
 
     def link(self, item_key: str, tracker: str, item: MailItem, envelope: Envelope,
              extraction: Extraction) -> Linked:
-        """Write one activity for the item (or add the tracker to it) and link it to its records."""
+        """Write one activity for the item (or add the tracker to it) and link it to its records.
+
+        An activity whose content was pulled out (see `pull`) gets this content, unless its case is still open.
+        """
+
+    def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> Sequence[StoredRef]:
+        """One page of stored items in the order of their ids, those with an id greater than `after`; none at the
+        end. An item stored meanwhile may or may not be among them; no other is left out or comes twice."""
+
+    def count(self, wanted: Wanted) -> int:
+        """How many stored items there are, for telling how far a run is."""
+
+    def read(self, ident: str) -> StoredItem:
+        """One item with its content. Raises `RecordGone` when there is none of this id."""
+
+    def pull(self, ident: str, version: str, case: str) -> None:
+        """Replace the content, names of files included, by a stub marked with the case number; links and trackers
+        stay. Does nothing when it is the stub of this case already. Raises `RecordGone`, and `RecordChanged` when
+        the content is not that of `version` any more."""
+
+    def restore(self, ident: str, case: str, content: bytes) -> Restored:
+        """Put `content` (of `StoredItem`) back in the place of the stub of this case. "already" when there is no
+        such stub any more, "gone" when there is no such item any more; then nothing is written."""
 
 
 class Notifier(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import delete, func, or_
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
@@ -27,6 +27,7 @@ from store.crm_tables import (
 )
 from store.database import begin_write, get_or_create
 from store.errors import NotFound
+from store.tables import Case, CaseState
 
 _CHUNK = 400  # values in one IN (...); SQLite allows 32,766, older servers fewer
 
@@ -56,6 +57,7 @@ class NewActivity:
     links: Sequence[tuple[str, str, str]] = ()
     attachments: Sequence[NewAttachment] = field(default=())
     type: str = "email"
+    division: str = ""
 
 
 def contacts_by_address(session: Session, emails: Collection[str]) -> dict[str, list[str]]:
@@ -83,7 +85,7 @@ def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[A
     """Write the activity, or add the tracker and further records to the one there is.
 
     Returns the activity and whether it is new. What is there already is never overwritten: the first
-    copy of a mail stays, and so does what a person changed since.
+    copy of a mail stays, and so does what a person changed since. Only the stub of a closed case is filled.
     """
     begin_write(session)
 
@@ -91,13 +93,9 @@ def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[A
         return session.scalars(select(Activity).where(Activity.item_key == new.item_key)).one_or_none()
 
     activity, made = get_or_create(session, find, lambda: Activity(
-        item_key=new.item_key, type=new.type, subject=storable(new.subject), body=storable(new.body),
-        message_id=storable(new.message_id), sent=new.sent, matched=new.matched, reason=new.reason,
-        participants=[{name: storable(value) for name, value in p.items()} for p in new.participants]))
-    if made:
-        session.add_all(Attachment(activity_id=activity.id, number=a.number, name=storable(a.name),
-                                   content_type=a.content_type, size=len(a.content), content=a.content)
-                        for a in new.attachments)
+        item_key=new.item_key, type=new.type, matched=new.matched, reason=new.reason, division=new.division))
+    if made or (activity.stub and not _open(session, activity.stub)):
+        fill(session, activity, new)
     get_or_create(session, lambda: session.get(ActivityTracker, (activity.id, tracker)),
                   lambda: ActivityTracker(activity_id=activity.id, tracker=tracker))
     for record, record_id, how in new.links:
@@ -106,6 +104,23 @@ def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[A
         activity.matched, activity.reason = new.matched, new.reason
     session.flush()
     return activity, made
+
+
+def fill(session: Session, activity: Activity, new: NewActivity) -> None:
+    """Give an activity its content, in the place of what it had."""
+    activity.subject, activity.body = storable(new.subject), storable(new.body)
+    activity.message_id, activity.sent, activity.stub = storable(new.message_id), new.sent, ""
+    activity.participants = [{name: storable(value) for name, value in p.items()} for p in new.participants]
+    session.execute(delete(Attachment).where(col(Attachment.activity_id) == activity.id))
+    session.add_all(Attachment(activity_id=activity.id, number=a.number, name=storable(a.name),
+                               content_type=a.content_type, size=len(a.content), content=a.content)
+                    for a in new.attachments)
+    session.flush()
+
+
+def _open(session: Session, case: str) -> bool:
+    """Whether the case an activity's content went to is still open."""
+    return session.scalars(select(Case.id).where(Case.number == case, Case.state == CaseState.HELD)).first() is not None
 
 
 def storable(text: str) -> str:

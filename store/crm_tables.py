@@ -71,11 +71,13 @@ class Contact(Row, table=True):
 
 
 class Activity(Row, table=True):
-    """One communication on the timeline of the records it belongs to; so far always an e-mail.
+    """One communication on the timeline of the records it belongs to.
 
-    `item_key` is unique: one activity however many people track the mail. `participants` is a list of
-    `{"role": "from"|"to", "name": ..., "email": ...}`. `matched` says how its records were found and
-    `reason` why there are none. The content passed the scan; it is what the CRM is for.
+    `type` is "email", "appointment", "task", "note" or "phonecall". `item_key` is unique: one activity however
+    many people track the mail. `participants` is a list of `{"role": "from"|"to", "name": ..., "email": ...}`.
+    `matched` says how its records were found and `reason` why there are none. `division` is whose it is, "" when
+    nobody said. The content passed the scan; it is what the CRM is for. When a rescan pulls it out, `stub` is
+    the case number, and subject, body, Message-ID, participants and attachments hold nothing of it any more.
     """
 
     __tablename__ = "activity"
@@ -89,6 +91,8 @@ class Activity(Row, table=True):
     participants: list[dict[str, str]] = Field(default_factory=list, sa_type=JSON)
     matched: str = Field(default="unmatched", index=True, max_length=16)
     reason: str = Field(default="", max_length=32)
+    division: str = Field(default="", index=True, max_length=64)
+    stub: str = Field(default="", max_length=24)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
 
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
 
-from capture.errors import TryLater
+from sqlmodel import Session
+
+from capture.crm.asmail import StoredFile, as_mail
+from capture.errors import RecordChanged, RecordGone, TryLater
 from capture.matching import Directory, domain_of, match, outside_parties
-from capture.ports import Crm, Linked, MailItem
+from capture.ports import Crm, Linked, MailItem, Restored, StoredItem, StoredKind, StoredRef, Wanted
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
-from store import crm_records
+from store import crm_records, crm_stored
 from store.crm_records import NewActivity, NewAttachment
 from store.database import Database
-from store.errors import DatabaseLocked
+from store.errors import DatabaseLocked, NotFound
 
 _BODY_LABELS = frozenset({Label.TEXT, Label.SIGNATURE, Label.DISCLAIMER})
+TYPES = {StoredKind.MAIL: "email", StoredKind.APPOINTMENT: "appointment", StoredKind.TASK: "task",
+         StoredKind.NOTE: "note", StoredKind.PHONE_CALL: "phonecall"}
+"""What each kind is called in the column `type`."""
+KINDS = {name: kind for kind, name in TYPES.items()}
+STUB_SUBJECT = "Held for privacy review"
+STUB_BODY = "This record was taken out of the CRM for privacy review. Case {case}. Ask the privacy office about it."
 _ATTACHED = ("attachment", "member", "embedded", "header")
 
 
@@ -37,23 +47,84 @@ class EmbeddedCrm:
 
         Raises `TryLater` while the database is busy.
         """
+        with self._patiently() as session:
+            outside = outside_parties(envelope.parties(), self._own)
+            directory = Directory(
+                crm_records.contacts_by_address(session, outside),
+                crm_records.organisations_by_domain(session, {domain_of(email) for email in outside}))
+            found = match(envelope.parties(), directory, self._own)
+            activity, made = crm_records.upsert_activity(session, NewActivity(
+                item_key=item_key, subject=envelope.subject, body=body_text(extraction),
+                message_id=envelope.message_id, sent=_moment(envelope.sent), type=TYPES[StoredKind(item.ref.kind)],
+                participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
+                links=tuple((link.record, link.record_id, link.how) for link in found.links),
+                attachments=tuple(attachments(item.raw))), tracker)
+            records = len(found.links) if made else crm_records.links_of(session, activity.id)
+            return Linked(activity.id, activity.matched, records)
+
+    def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> list[StoredRef]:
+        """One page of activities in the order of their ids."""
+        with self._reading() as session:
+            return [StoredRef(ident, KINDS.get(kind, StoredKind.MAIL), division)
+                    for ident, kind, division in crm_stored.page(session, _filter(wanted), after, limit)]
+
+    def count(self, wanted: Wanted) -> int:
+        """How many activities there are."""
+        with self._reading() as session:
+            return crm_stored.count(session, _filter(wanted))
+
+    def read(self, ident: str) -> StoredItem:
+        """One activity, as a mail and as it is kept. Raises `RecordGone`."""
+        try:
+            with self._reading() as session:
+                found = crm_stored.load(session, ident)
+        except NotFound:
+            raise RecordGone(f"record {ident}") from None
+        kept = found.activity
+        raw = as_mail(subject=kept.subject, body=kept.body, sent=kept.sent, message_id=kept.message_id,
+                      participants=kept.participants,
+                      files=[StoredFile(a.name, a.content_type, a.content) for a in found.attachments])
+        return StoredItem(
+            StoredRef(kept.id, KINDS.get(kept.type, StoredKind.MAIL), kept.division), kept.item_key, raw,
+            found.content, found.version, kept.created, stub=kept.stub, trackers=found.trackers,
+            shown_with=found.shown_with, attachments=len(found.attachments))
+
+    def pull(self, ident: str, version: str, case: str) -> None:
+        """Replace the content by the stub of this case. Raises `RecordGone` or `RecordChanged`."""
+        try:
+            with self._patiently() as session:
+                crm_stored.pull(session, ident, version, case, (STUB_SUBJECT, STUB_BODY.format(case=case)))
+        except NotFound:
+            raise RecordGone(f"record {ident}") from None
+        except crm_stored.ContentChanged:
+            raise RecordChanged(f"record {ident}") from None
+
+    def restore(self, ident: str, case: str, content: bytes) -> Restored:
+        """Put the content back in the place of the stub of this case."""
+        with self._patiently() as session:
+            return crm_stored.restore(session, ident, case, content)
+
+    @contextmanager
+    def _patiently(self) -> Iterator[Session]:
+        """A write transaction; a busy database is one to try later."""
         try:
             with self._database.session() as session:
-                outside = outside_parties(envelope.parties(), self._own)
-                directory = Directory(
-                    crm_records.contacts_by_address(session, outside),
-                    crm_records.organisations_by_domain(session, {domain_of(email) for email in outside}))
-                found = match(envelope.parties(), directory, self._own)
-                activity, made = crm_records.upsert_activity(session, NewActivity(
-                    item_key=item_key, subject=envelope.subject, body=body_text(extraction),
-                    message_id=envelope.message_id, sent=_moment(envelope.sent),
-                    participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
-                    links=tuple((link.record, link.record_id, link.how) for link in found.links),
-                    attachments=tuple(attachments(item.raw))), tracker)
-                records = len(found.links) if made else crm_records.links_of(session, activity.id)
-                return Linked(activity.id, activity.matched, records)
+                yield session
         except DatabaseLocked as exc:
             raise TryLater("the database is busy") from exc
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with self._database.reading() as session:
+                yield session
+        except DatabaseLocked as exc:
+            raise TryLater("the database is busy") from exc
+
+
+def _filter(wanted: Wanted) -> crm_stored.Filter:
+    return crm_stored.Filter(wanted.since, wanted.until, wanted.division,
+                             tuple(TYPES[kind] for kind in wanted.kinds), wanted.attached)
 
 
 def body_text(extraction: Extraction) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import store.crm_tables
 import store.lease_tables
+import store.rescan_tables
 import store.tables
 
 METADATA = store.tables.Row.metadata

@@ -1,0 +1,165 @@
+"""What a rescan asks of the embedded CRM: page through stored activities, read one, pull its content, put it back.
+
+    page(session, after="", limit=200, ...)    ids in order, with type and division
+    load(session, ident)                       one activity with everything of it
+    pull(session, ident, version, case, text)  content out, stub in
+    restore(session, ident, case, content)     stub out, content in
+
+`Stored.content` is canonical JSON (UTF-8, files in base64), the same bytes for the same content: its SHA-256 is the
+version by which a change is noticed. All functions run in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Select, delete, func
+from sqlalchemy import select as columns
+from sqlalchemy.orm import Session
+from sqlmodel import col, select
+
+from store.crm_records import NewActivity, NewAttachment, fill
+from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
+from store.database import begin_write
+from store.errors import NotFound
+
+_FIELDS = ("subject", "body", "message_id", "participants")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which activities: stored at `since` or later, before `until`, of a division, of these types, with files."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    division: str = ""
+    types: tuple[str, ...] = ()
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Stored:
+    """An activity with its content, its trackers, and the records on whose timelines it stands."""
+
+    activity: Activity
+    attachments: tuple[NewAttachment, ...]
+    content: bytes
+    version: str
+    trackers: tuple[str, ...]
+    shown_with: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Stored({self.activity.id})"
+
+
+class ContentChanged(Exception):
+    """The content is not that of the version named."""
+
+
+def page(session: Session, wanted: Filter, after: str = "", limit: int = 200) -> list[tuple[str, str, str]]:
+    """(id, type, division) of the activities after an id, in the order of ids."""
+    query = _wanted(columns(col(Activity.id), col(Activity.type), col(Activity.division)), wanted)
+    rows = session.execute(query.where(col(Activity.id) > after).order_by(col(Activity.id)).limit(limit))
+    return [(ident, kind, division) for ident, kind, division in rows]
+
+
+def count(session: Session, wanted: Filter) -> int:
+    """How many there are."""
+    return int(session.execute(_wanted(columns(func.count(col(Activity.id))), wanted)).scalar_one())
+
+
+def load(session: Session, ident: str) -> Stored:
+    """One activity with its content. Raises `NotFound`."""
+    activity = session.scalars(select(Activity).where(Activity.id == ident)).one_or_none()
+    if activity is None:
+        raise NotFound(f"activity {ident}")
+    files = _files(session, ident)
+    content = _content(activity, files)
+    trackers = session.scalars(select(ActivityTracker.tracker).where(
+        ActivityTracker.activity_id == ident).order_by(ActivityTracker.tracker)).all()
+    return Stored(activity, files, content, hashlib.sha256(content).hexdigest(), tuple(trackers),
+                  _shown_with(session, ident))
+
+
+def pull(session: Session, ident: str, version: str, case: str, stub: tuple[str, str]) -> None:
+    """Take the content out and put a stub (subject, body) in, marked with the case.
+
+    Does nothing when it is this stub already. Raises `NotFound`, and `ContentChanged` for another version.
+    """
+    activity = _locked(session, ident)
+    if activity.stub == case:
+        return
+    if activity.stub or hashlib.sha256(_content(activity, _files(session, ident))).hexdigest() != version:
+        raise ContentChanged
+    activity.subject, activity.body = stub
+    activity.message_id, activity.participants, activity.stub = "", [], case
+    session.execute(delete(Attachment).where(col(Attachment.activity_id) == ident))
+    session.flush()
+
+
+def restore(session: Session, ident: str, case: str, content: bytes) -> Literal["restored", "already", "gone"]:
+    """Put the content back in the place of the stub of this case."""
+    try:
+        activity = _locked(session, ident)
+    except NotFound:
+        return "gone"
+    if activity.stub != case:
+        return "already"
+    tree: dict[str, Any] = json.loads(content)
+    fill(session, activity, NewActivity(
+        item_key=activity.item_key, subject=tree["subject"], body=tree["body"], message_id=tree["message_id"],
+        sent=activity.sent, participants=tree["participants"],
+        attachments=[NewAttachment(a["number"], a["name"], a["content_type"], base64.b64decode(a["content"]))
+                     for a in tree["attachments"]]))
+    return "restored"
+
+
+def _wanted(query: Select[Any], wanted: Filter) -> Select[Any]:
+    if wanted.since is not None:
+        query = query.where(col(Activity.created) >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(col(Activity.created) < wanted.until)
+    if wanted.division:
+        query = query.where(col(Activity.division) == wanted.division)
+    if wanted.types:
+        query = query.where(col(Activity.type).in_(wanted.types))
+    if wanted.attached:
+        query = query.where(select(Attachment.id).where(Attachment.activity_id == Activity.id).exists())
+    return query
+
+
+def _locked(session: Session, ident: str) -> Activity:
+    begin_write(session)
+    activity = session.scalars(select(Activity).where(Activity.id == ident).with_for_update(key_share=True)
+                               .execution_options(populate_existing=True)).one_or_none()
+    if activity is None:
+        raise NotFound(f"activity {ident}")
+    return activity
+
+
+def _files(session: Session, ident: str) -> tuple[NewAttachment, ...]:
+    rows = session.execute(
+        columns(col(Attachment.number), col(Attachment.name), col(Attachment.content_type), col(Attachment.content))
+        .where(col(Attachment.activity_id) == ident).order_by(col(Attachment.number)))
+    return tuple(NewAttachment(number, name, kind, content) for number, name, kind, content in rows)
+
+
+def _content(activity: Activity, files: Sequence[NewAttachment]) -> bytes:
+    tree: dict[str, Any] = {name: getattr(activity, name) for name in _FIELDS}
+    tree["attachments"] = [{"number": a.number, "name": a.name, "content_type": a.content_type,
+                            "content": base64.b64encode(a.content).decode("ascii")} for a in files]
+    return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def _shown_with(session: Session, ident: str) -> tuple[str, ...]:
+    """The linked records, and the organisations of linked contacts: their timelines show the subject line."""
+    linked = set(session.scalars(select(ActivityLink.record_id).where(ActivityLink.activity_id == ident)))
+    employers = set(session.scalars(select(Contact.organisation_id).where(
+        col(Contact.id).in_(linked), col(Contact.organisation_id).is_not(None)))) if linked else set()
+    return tuple(sorted(linked | {e for e in employers if e}))
