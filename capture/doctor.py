@@ -104,7 +104,8 @@ def _readers(settings: Settings) -> Iterator[Check]:
 
 def _mailbox(settings: Settings) -> Iterator[Check]:
     try:
-        tagged = sum(1 for _ in build_mailbox(settings).tagged())
+        backend = build_mailbox(settings)
+        tagged = sum(1 for mailbox in backend.mailboxes() for _ in backend.tagged(mailbox))
     except CaptureError as error:
         yield _failed("mailbox", error)
     else:

@@ -7,13 +7,14 @@ step or lies in an encrypted blob. Every step may be repeated: the ledger knows 
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 from sqlmodel import Session
 
 from capture import notices, wire
 from capture.errors import ItemGone, StepFailed
-from capture.ports import ItemRef, MailItem, Step
+from capture.ports import ItemRef, MailItem, Stamp, Step
 from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope
@@ -137,8 +138,10 @@ def gone(tools: Tools, capture: str) -> str:
 def mark(tools: Tools, capture: str, outcome: str) -> str:
     """Show the user the state as a category, and take the tag off."""
     with tools.database.reading() as session:
-        ref = _ref(tools, ledger.get(session, capture))
-    tools.mailbox.mark(ref, STATES[outcome])
+        row = ledger.get(session, capture)
+        ref, stamp = _ref(tools, row), Stamp(capture, STATES[outcome], row.generation)
+    with contextlib.suppress(ItemGone):  # there is nobody to show it to
+        tools.mailbox.mark(ref, STATES[outcome], stamp)
     with tools.database.session() as session:
         return ledger.marked(session, capture).state
 

@@ -32,7 +32,20 @@ class MailboxSettings(Section):
 
     kind: str = Field(default="folder", description="Mailbox backend; `folder` = a directory of .eml files.")
     root: str = Field(default="mailboxes", description="For `folder`: the directory, relative to the home folder.")
-    poll_seconds: PositiveFloat = Field(default=5, description="Pause between two looks for tagged items.")
+    poll_seconds: PositiveFloat | None = Field(
+        default=None, description="Pause between two looks for tagged items. [default: 5 for `folder`, else 60]")
+    slow_seconds: PositiveFloat = Field(
+        default=600, description="The same for folders other than inbox, sent items, calendar and tasks.")
+    trigger: str = Field(default="Track in CRM", min_length=1, description="Category that asks to track an item; a "
+                         "folder of this name does so too.")
+    exclude: tuple[str, ...] = Field(default=(), description="Names of folders that are not watched, beside deleted "
+                                     "items, junk, drafts and outbox.")
+    show_pending: bool = Field(
+        default=True, description="Show `CRM: pending` as soon as an item is picked up.")
+    reconcile_hour: int = Field(
+        default=2, ge=0, le=23, description="Hour (UTC) after which each mailbox is looked through in full, once a day.")
+    parked_seconds: PositiveFloat = Field(
+        default=3600, description="How often a mailbox that refuses us is tried again.")
     domain: str = Field(
         default="", description="Appended to a mailbox name without @ to get the user's address for notices.")
 
@@ -102,6 +115,34 @@ class GraphSettings(Section):
         default="", description="Public https address of `mailweir serve` for change notifications; empty = poll only.")
 
 
+class EwsSettings(Section):
+    """`[ews]`: Exchange on-premises. The password or client secret comes from MAILWEIR_EWS_PASSWORD."""
+
+    endpoint: str = Field(
+        default="", description="Address of EWS, usually https://mail.example.org/EWS/Exchange.asmx; http on loopback "
+                                "only, never Exchange Online.")
+    auth: Literal["ntlm", "basic", "kerberos", "oauth"] = Field(
+        default="ntlm", description="How the service account signs in. `kerberos` uses the ticket of the process.")
+    user: str = Field(default="", description="Service account (DOMAIN\\name or address); with oauth the client id.")
+    access: Literal["impersonation", "delegate"] = Field(
+        default="impersonation", description="By which right mailboxes are opened.")
+    token_url: str = Field(default="", description="With oauth: where tokens are had; https.")
+    scope: str = Field(default="", description="With oauth: scope of the token; empty = https://HOST/.default.")
+    ca_file: str = Field(
+        default="", description="PEM file of certificate authorities, instead of the usual ones. Certificates are "
+                                "always checked.")
+    mailboxes: tuple[str, ...] = Field(
+        default=(), description="Primary addresses of mailboxes to watch, beside those of `mailweir mailbox add`.")
+    outside: str = Field(
+        default="", description="A mailbox that must be refused: `mailbox check` proves the limit of our rights by it.")
+    connections: PositiveInt = Field(default=3, le=10, description="Sessions with the server, of one process.")
+    timeout_seconds: PositiveFloat = Field(default=60, description="Give up on one request after this long.")
+    streaming: bool = Field(
+        default=True, description="Keep a connection open for each mailbox that wakes the watching; off = poll only.")
+    streaming_mailboxes: int = Field(
+        default=25, ge=0, description="At most this many such connections; the other mailboxes are polled.")
+
+
 class WebSettings(Section):
     """`[web]`: the web service. MAILWEIR_METRICS_TOKEN holds the token for /metrics from other machines."""
 
@@ -141,12 +182,19 @@ class Settings(Section):
     notify: NotifySettings = NotifySettings()
     engine: EngineSettings = EngineSettings()
     graph: GraphSettings = GraphSettings()
+    ews: EwsSettings = EwsSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     metrics_token: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    ews_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+
+    @property
+    def poll_seconds(self) -> float:
+        """Pause between two looks at the quick folders."""
+        return self.mailbox.poll_seconds or (5 if self.mailbox.kind == "folder" else 60)
 
     @property
     def database_url(self) -> str:
@@ -159,7 +207,7 @@ class Settings(Section):
         return self.home / self.mailbox.root
 
 
-_SECRETS = ("smtp_password", "graph_secret", "graph_certificate")
+_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "metrics_token")
 """Settings that never stand in the file: each comes from MAILWEIR_ and its name in capitals."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from capture.crm import CRMS
 from capture.errors import BadSettings
 from capture.mailbox import MAILBOXES
+from capture.meter import METER
 from capture.notify import NOTIFIERS
 from capture.ports import Crm, Extractor, Mailbox, Notifier, Scanner
 from capture.settings import Settings
@@ -110,10 +111,26 @@ class RefusingScanner:
         raise self.error
 
 
+class MeteredScanner:
+    """A scanner whose time is metered."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+
+    def scan(self, extraction: Extraction) -> Report:
+        """What the scanner finds."""
+        with METER.timed("scan"):
+            return self._scanner.scan(extraction)
+
+    def decide(self, report: Report, extraction: Extraction) -> Decision:
+        """What the scanner decides."""
+        return self._scanner.decide(report, extraction)
+
+
 def scanner_or_refusal(settings: Settings) -> Scanner:
     """The scanner, or, when the model or the pack is missing, one that holds everything."""
     try:
-        return build_scanner(settings)
+        return MeteredScanner(build_scanner(settings))
     except ScanError as error:
         log.error("%s; every item is held until this is mended: %s", error, error.hint)  # noqa: TRY400
         return RefusingScanner(error)
@@ -139,7 +156,7 @@ def build_crm(settings: Settings, database: Database) -> Crm:
 
 def build_mailbox(settings: Settings) -> Mailbox:
     """The mailbox backend of the settings."""
-    made: Mailbox = load(MAILBOXES, settings.mailbox.kind, "mailbox.kind")(settings.mailbox_root)
+    made: Mailbox = load(MAILBOXES, settings.mailbox.kind, "mailbox.kind")(settings)
     return made
 
 

@@ -12,26 +12,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from capture import pipeline
 from capture.engine import CAPTURE, LIVE, Engine, Job
-from capture.errors import StepFailed, Unreachable, WorkerBusy
-from capture.ports import ItemRef, Step
+from capture.errors import WorkerBusy
+from capture.ports import Step
 from capture.settings import Settings
-from capture.steps import directly
+from capture.watch import Watch
 from capture.wiring import Tools, assembled
-from store import identity, ledger
+from store import ledger
 
 log = logging.getLogger("mailweir.worker")
 
-BATCH = 50
 TAKE_UP_SECONDS = 2.0
 MAX_TRIES = 3
-AGAIN_SECONDS = (5, 60, 600, 3600)
-"""Pause before an item that is still tagged after its capture ended (a mailbox that cannot be marked) is
-taken again: longer each time."""
 
 
 def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
@@ -43,35 +38,32 @@ def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
     opened at the start.
     """
     with _alone(settings.home), assembled(settings) as tools, _engine(tools) as engine, _stop_signals() as stop:
-        loop = Loop(tools, engine)
+        loop, watch = Loop(tools, engine), Watch(tools, engine.enqueue)
         loop.take_up()
-        loop.look(first=True)
+        watch.look(first=True)
         log.info("watching; stop with Ctrl-C or SIGTERM")
         while not stop.is_set():
             if loop.busy():
                 stop.wait(0.1)
                 loop.take_up(every=TAKE_UP_SECONDS)
             elif once:
-                if not loop.look() and not loop.trouble:
+                if not watch.look() and not watch.trouble:
                     break
-                stop.wait(min(loop.trouble, 1) * settings.engine.retry_seconds)
+                stop.wait(min(watch.trouble, 1) * settings.engine.retry_seconds)
             else:
-                stop.wait(settings.mailbox.poll_seconds)
-            if not once and loop.due():
-                loop.look()
+                stop.wait(settings.poll_seconds)
+            if not once and watch.due():
+                watch.look()
+        watch.close()
         pipeline.deliver(tools, limit=1000)
         return loop.totals()
 
 
 class Loop:
-    """Brings tagged items to the engine and knows what it brought."""
+    """Knows what is unfinished and queues what no workflow will finish."""
 
     def __init__(self, tools: Tools, engine: Engine) -> None:
         self.tools, self.engine = tools, engine
-        self._brought: dict[ItemRef, str] = {}
-        self._again: dict[ItemRef, tuple[int, float]] = {}
-        self.trouble = 0
-        self._looked = 0.0
         self._took_up = 0.0
         self._parked: set[str] = set()
 
@@ -92,75 +84,18 @@ class Loop:
             with self.tools.database.session() as session:
                 self.engine.enqueue(session, capture, attempt)
 
-    def look(self, *, first: bool = False) -> int:
-        """Bring every tagged item that is not underway; returns how many were brought.
-
-        A mailbox that cannot be opened is an error at the start and a warning later. `trouble` counts the looks in
-        a row that failed; after `engine.attempts` of them the error goes on to the caller.
-        """
-        self._looked = time.monotonic()
-        pipeline.deliver(self.tools)
-        brought = 0
-        try:
-            for refs in _batches(self._new_refs()):
-                directly("register", partial(self._bring, refs))
-                brought += len(refs)
-        except (Unreachable, StepFailed) as error:
-            self.trouble += 1
-            if (first and isinstance(error, Unreachable)) or self.trouble >= self.tools.settings.engine.attempts:
-                raise
-            log.warning("%s; tagged items stay tagged and are found again", error)
-        else:
-            self.trouble = 0
-        return brought
-
     def busy(self) -> bool:
         """True while a capture is unfinished that has not been parked."""
         return bool(self._unfinished() - self._parked)
-
-    def due(self) -> bool:
-        """True when the mailboxes have not been looked at for `mailbox.poll_seconds`."""
-        return time.monotonic() - self._looked >= self.tools.settings.mailbox.poll_seconds
 
     def totals(self) -> dict[str, int]:
         """How the captures of this home ended."""
         with self.tools.database.reading() as session:
             return ledger.outcomes(session)
 
-    def _new_refs(self) -> Iterator[ItemRef]:
-        underway = self._unfinished()
-        for ref in self.tools.mailbox.tagged():
-            if self._brought.get(ref) in underway:
-                continue
-            if ref in self._brought and not self._may_come_again(ref):
-                continue
-            yield ref
-
     def _unfinished(self) -> set[str]:
         with self.tools.database.reading() as session:
             return ledger.unfinished_ids(session)
-
-    def _may_come_again(self, ref: ItemRef) -> bool:
-        """An item brought before is tagged still or again: by its user, or because it cannot be marked."""
-        times, not_before = self._again.get(ref, (0, 0.0))
-        if time.monotonic() < not_before:
-            return False
-        pause = AGAIN_SECONDS[min(times, len(AGAIN_SECONDS) - 1)]
-        self._again[ref] = (times + 1, time.monotonic() + pause)
-        return True
-
-    def _bring(self, refs: list[ItemRef]) -> None:
-        """Register and queue in one transaction: both or neither."""
-        keys = self.tools.keys
-        brought: dict[ItemRef, str] = {}
-        with self.tools.database.session() as session:
-            for ref in refs:
-                source = identity.source_key(keys, ref.mailbox, ref.key)
-                locator = ledger.seal_locator(keys, ref.mailbox, source, ref.key)
-                capture = ledger.register(session, ref.mailbox, source, locator=locator)
-                self.engine.enqueue(session, capture.id)
-                brought[ref] = capture.id
-        self._brought |= brought
 
 
 def _engine(tools: Tools) -> Engine:
@@ -174,17 +109,6 @@ def _engine(tools: Tools) -> Engine:
 
     return Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
                   pool_size=settings.store.pool_size, jobs=[Job(CAPTURE, LIVE, work)])
-
-
-def _batches(refs: Iterator[ItemRef]) -> Iterator[list[ItemRef]]:
-    batch: list[ItemRef] = []
-    for ref in refs:
-        batch.append(ref)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from capture import desk, worker
 from capture.demo.items import CRM_FILE, ITEMS, build_mailboxes
 from capture.errors import BadInput
 from capture.homes import create_home
-from capture.mailbox.folder import STATE_PREFIX, TAG, categories
+from capture.mailbox.filemarks import categories, stamp_of
+from capture.mailbox.states import PREFIX, TRIGGER
 from capture.settings import Settings, load_settings
 from capture.terminal import STATE_STYLE, console
 from capture.wiring import opened
-from store import identity, ledger
+from store import ledger
 
 SETTINGS = """\
 # The home of `mailweir demo`. Everybody in it is invented.
@@ -52,7 +53,7 @@ def _show(home: Path, *, kept: bool) -> int:
     build_mailboxes(settings.mailbox_root)
     tagged = sum(item.outcome != "untouched" for item in ITEMS)
     out.print(f"[bold]mailweir demo[/]: {len(ITEMS)} invented mails in 3 mailboxes, {tagged} of them tagged "
-              f"\"{TAG}\". Nothing leaves this machine.\n")
+              f"\"{TRIGGER}\". Nothing leaves this machine.\n")
     counts = desk.import_crm(settings, CRM_FILE)
     out.print("CRM import: " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
     out.print("Working through the mailboxes: fetch, read, scan, decide, link or hold ...\n")
@@ -81,8 +82,8 @@ def _table(settings: Settings) -> int:
     wrong = 0
     for item in ITEMS:
         user, _, rest = item.file.partition("/")
-        shown = [c.removeprefix(STATE_PREFIX) for c in categories((settings.mailbox_root / item.file).read_bytes())
-                 if c.startswith(STATE_PREFIX)]
+        shown = [c.removeprefix(PREFIX) for c in categories((settings.mailbox_root / item.file).read_bytes())
+                 if c.startswith(PREFIX)]
         state = shown[0] if shown else "untouched"
         wrong += state != item.outcome
         flag = "" if state == item.outcome else f" (should be {item.outcome})"
@@ -95,11 +96,13 @@ def _table(settings: Settings) -> int:
 def _reasons(settings: Settings) -> dict[tuple[str, str], str]:
     """Why each tracked item ended as it did, by mailbox and file."""
     found: dict[tuple[str, str], str] = {}
-    with opened(settings) as (database, keys), database.reading() as session:
-        sources = {identity.source_key(keys, user, rest): (user, rest)
-                   for user, _, rest in (item.file.partition("/") for item in ITEMS)}
-        for row in ledger.latest_by_source(session, list(sources)):
-            found[sources[row.source_key]] = _why(row.summary) if row.outcome == "hold" else _matched(row.summary)
+    with opened(settings) as (database, _), database.reading() as session:
+        for item in ITEMS:
+            stamp = stamp_of((settings.mailbox_root / item.file).read_bytes())
+            if stamp is not None:
+                row = ledger.get(session, stamp.capture)
+                user, _, rest = item.file.partition("/")
+                found[user, rest] = _why(row.summary) if row.outcome == "hold" else _matched(row.summary)
     return found
 
 

@@ -1,5 +1,7 @@
-"""Mailbox backends: one line each. A value is "module:class", loaded when it is used."""
+"""Mailbox backends: one line each. A value is "module:function"; the function takes the `Settings` of the home
+and returns a `capture.ports.Mailbox`. It is loaded when a mailbox of that kind is used."""
 
 MAILBOXES = {
-    "folder": "capture.mailbox.folder:FolderMailbox",
+    "folder": "capture.mailbox.folder:from_settings",
+    "memory": "capture.mailbox.memory:from_settings",
 }

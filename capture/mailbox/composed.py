@@ -85,7 +85,8 @@ def compose(entry: Entry) -> bytes:
         main, _, sub = attached.type.partition("/")
         if not sub or main in ("multipart", "message", "text"):
             main, sub = "application", "octet-stream"
-        message.add_attachment(attached.content, maintype=main, subtype=sub, filename=_one_line(attached.name) or "file")
+        message.add_attachment(attached.content, maintype=main, subtype=sub,
+                               filename=_one_line(attached.name) or "file")
     message.set_boundary(_boundary(entry))
     return message.as_bytes()
 

@@ -1,126 +1,306 @@
-"""A directory of mailboxes: `root/<user>/<folder>/.../<item>.eml`.
+"""A directory of mailboxes: `root/<user>/<folder>/.../<item>.eml` (mail) or `.ics` (appointments and tasks).
 
-An item is tagged when its `Keywords:` header holds the category `Track in CRM`, or when it lies in a
-folder of that name and carries no state category yet. The state is written back as a category
-(`CRM: linked`, `CRM: held`) into the same header, so that any mail program shows it; nothing else of the
-file changes. For the demo, for tests, and for exported mail that moves into the CRM.
+An item is tagged when its categories hold `Track in CRM` (`Keywords:` of a mail, `CATEGORIES` of an event or
+task), or when it lies in a folder of that name. The state is written back as a category into the same place,
+so that any program shows it, and our stamp beside it; nothing else of the file changes. For the demo, for
+tests, and for exported mail that moves into the CRM.
+
+Identity is the file's inode, which stays when the file is renamed or moved within the file system. The cursor
+of a folder holds, for each item, 8 bytes of its name's hash and 8 of its size, times and inode.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
-import re
 import stat
-from collections.abc import Iterator
-from email.errors import MessageError
-from email.header import decode_header, make_header
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Literal
 
-from capture.errors import ItemGone, TryLater, Unreachable
-from capture.ports import ItemRef, Mailbox, MailItem
+from capture.errors import ItemGone, Parked, TryLater, Unreachable
+from capture.mailbox import composed, filemarks, states
+from capture.mailbox.filemarks import Format
+from capture.ports import Changes, Check, Folder, ItemRef, Mailbox, MailItem, Sighting, Stamp
+from pii_scan.text import Unread
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
 
 log = logging.getLogger("mailweir.mailbox")
 
-TAG = "Track in CRM"
-STATE_PREFIX = "CRM: "
-HEADER_BYTES = 256_000
-"""How far into a file the header is looked for; a header block beyond that is not a mail's."""
+FORMATS: dict[str, Format] = {".eml": filemarks.MAIL, ".ics": filemarks.CALENDAR}
+LEFT_OUT = frozenset({"deleted items", "trash", "junk email", "junk e-mail", "junk", "drafts", "outbox"})
+"""Folder names (casefolded) that are not watched."""
+PAGE = 500
+"""Items of one page of changes."""
+_KINDS: dict[str, Literal["mail", "sent", "calendar", "tasks"]] = {
+    "sent": "sent", "sent items": "sent", "calendar": "calendar", "tasks": "tasks"}
+_ENTRY = 16
 
-_KEYWORDS = re.compile(rb"^keywords[ \t]*:(?P<value>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)(?:\r?\n|\Z)",
-                       re.IGNORECASE | re.MULTILINE)
-_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    status: os.stat_result
+
+    def entry(self) -> bytes:
+        """What the cursor keeps of it."""
+        facts = f"{self.status.st_size} {self.status.st_mtime_ns} {self.status.st_ctime_ns} {_inode(self.status)}"
+        return (hashlib.blake2b(os.fsencode(self.path.name), digest_size=8).digest()
+                + hashlib.blake2b(facts.encode(), digest_size=8).digest())
 
 
 class FolderMailbox:
-    """The mailboxes below one directory. `ItemRef.mailbox` is the user folder's name, `key` the
-    file's path below it."""
+    """The mailboxes below one directory. `ItemRef.mailbox` is the user folder's name, `key` the file's path below
+    it. A file of more than `max_bytes` is held unread. `exclude`: names of folders that are not watched either."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, trigger: str = states.TRIGGER, max_bytes: int = 50_000_000,
+                 exclude: Sequence[str] = ()) -> None:
         self.root = root
-        self._fetched: dict[ItemRef, bytes] = {}
+        self._trigger, self._max = trigger, max_bytes
+        self._left_out = LEFT_OUT | {name.casefold() for name in exclude}
+        self._fetched: dict[tuple[str, str], bytes] = {}
+        self._folders: dict[str, dict[str, Path]] = {}
+        self._warned = False
 
-    def tagged(self) -> Iterator[ItemRef]:
-        """Yield tagged items, oldest file first within a mailbox.
-
-        Raises `Unreachable` when the root is not a readable directory. A folder or file that vanishes
-        meanwhile is passed over: it is found again at its new place, because its tag travels with it.
-        """
+    def mailboxes(self) -> Sequence[str]:
+        """The user folders. Raises `Unreachable` when the root is not a readable directory."""
         try:
             folders = sorted(p for p in self.root.iterdir() if p.is_dir() and not p.is_symlink())
         except OSError as exc:
             raise Unreachable(f"{self.root}: {type(exc).__name__}") from None
-        users = [folder for folder in folders if _is_text(folder.name)]
-        if len(users) < len(folders):
+        users = [folder.name for folder in folders if _is_text(folder.name)]
+        if len(users) < len(folders) and not self._warned:
+            self._warned = True
             log.warning("%d mailboxes have names that are not UTF-8 and are not read", len(folders) - len(users))
-        for user in users:
-            for path in _oldest_first(user):
-                try:
-                    is_tagged = self._is_tagged(path, user)
-                except FileNotFoundError:
-                    continue
-                except OSError:
-                    # We cannot see whether it is tagged. In the tag folder it is: let fetch report it.
-                    is_tagged = TAG in path.relative_to(user).parts[:-1]
-                if is_tagged:
-                    yield ItemRef(user.name, path.relative_to(user).as_posix())
+        return users
+
+    def folders(self, mailbox: str) -> Sequence[Folder]:
+        """Every directory of a mailbox but the left-out ones, at any depth; links are not followed."""
+        user = self._user(mailbox)
+        found: dict[str, Path] = {}
+        listed: list[Folder] = []
+        for folder, names, _ in os.walk(user):  # an unreadable or vanished folder is skipped by walk
+            names[:] = sorted(n for n in names if n.casefold() not in self._left_out and not n.startswith("."))
+            path = Path(folder)
+            try:
+                key = _inode(path.stat())
+            except OSError:
+                continue
+            found[key] = path
+            kind = _KINDS.get(path.name.casefold(), "mail")
+            listed.append(Folder(mailbox, key, kind, path=path.relative_to(user).as_posix().removeprefix(".")))
+        self._folders[mailbox] = found
+        return listed
+
+    def changes(self, folder: Folder, cursor: bytes) -> Changes:
+        """The items of one directory that are new or other than the cursor says, oldest first."""
+        known = {cursor[i:i + _ENTRY] for i in range(0, len(cursor), _ENTRY)}
+        files = {file.entry(): file for file in self._files(self._directory(folder))}
+        new = sorted((entry for entry in files if entry not in known),
+                     key=lambda entry: (files[entry].status.st_mtime_ns, files[entry].path.name))
+        page, rest = new[:PAGE], new[PAGE:]
+        seen = (known & files.keys()) | set(page)
+        sightings = [s for entry in page if (s := self._sighting(folder.mailbox, files[entry])) is not None]
+        return Changes(tuple(sightings), b"".join(sorted(seen)), more=bool(rest))
+
+    def tagged(self, mailbox: str) -> Iterator[Sighting]:
+        """Yield tagged items, oldest file first. A folder or file that vanishes meanwhile is passed over."""
+        files = [file for folder in self.folders(mailbox)
+                 for file in self._files(self._folders[mailbox][folder.key], vanished_is_empty=True)]
+        for file in sorted(files, key=lambda file: (file.status.st_mtime_ns, str(file.path))):
+            sighting = self._sighting(mailbox, file)
+            if sighting is not None and sighting.tagged:
+                yield sighting
 
     def fetch(self, ref: ItemRef) -> MailItem:
-        """Return the file's bytes. Raises `ItemGone` when it is not there any more."""
+        """Return the file's bytes without our stamp, or a mail put together from a calendar file.
+
+        Raises `ItemGone` when it is not there any more. Of a file over the size limit only the header is read.
+        """
+        path = self._path(ref)
         try:
-            raw = self._path(ref).read_bytes()
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                raw = file.read(min(status.st_size, self._max) if status.st_size <= self._max
+                                else filemarks.HEADER_BYTES)
         except (FileNotFoundError, NotADirectoryError):
             raise ItemGone from None
         except OSError as exc:
             raise TryLater(f"mailbox file, {type(exc).__name__}") from None
-        self._fetched[ref] = _content_of(raw)
-        return MailItem(ref, raw)
+        style = FORMATS[path.suffix.lower()]
+        fresh = ItemRef(ref.mailbox, ref.key, style.kind(raw), _inode(status))
+        if status.st_size > self._max:
+            return MailItem(fresh, filemarks.header_of(raw) + b"\n", unread=(Unread("item", "too_large"),))
+        self._fetched[ref.mailbox, fresh.identity] = _digest(style, raw)
+        if style is filemarks.MAIL:
+            return MailItem(fresh, filemarks.without_stamp(raw), private=style.private(raw))
+        return MailItem(fresh, composed.from_calendar(filemarks.ics_plain(raw)), private=style.private(raw))
 
-    def mark(self, ref: ItemRef, state: str) -> None:
+    def mark(self, ref: ItemRef, state: str, stamp: Stamp | None = None) -> ItemRef:
         """Replace our categories by `CRM: <state>`; every other category and byte stays.
 
-        The file is replaced in one step (write beside it, sync, rename), so a crash leaves either the
-        old or the new file. An item that is gone is left alone: there is nobody to show the state to.
+        The file is replaced in one step (write beside it, sync, rename), so a crash leaves either the old or the
+        new file. Raises `ItemGone` when another item took the place meanwhile: it keeps its tag.
         """
         path = self._path(ref)
+        style = FORMATS[path.suffix.lower()]
         try:
             raw = path.read_bytes()
             status = path.stat()
-            new = with_state(raw, state)
-            if new == raw:
-                return
-            if self._fetched.get(ref, _content_of(raw)) != _content_of(raw):
-                return  # another mail took its place meanwhile: it keeps its tag and is found again
-            beside = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.mailweir")
-            with beside.open("wb") as file:
-                file.write(new)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.chmod(status.st_mode & 0o777)
-            os.utime(beside, ns=(status.st_atime_ns, status.st_mtime_ns))
-            beside.replace(path)
-            self._fetched.pop(ref, None)
+            identity = _inode(status)
+            digest = _digest(style, raw)
+            if (ref.identity and ref.identity != identity) or self._fetched.get(
+                    (ref.mailbox, identity), digest) != digest:
+                raise ItemGone
+            new = style.marked(raw, state, stamp, self._trigger)
+            if new != raw:
+                self._replace(path, new, status)
+                self._fetched.pop((ref.mailbox, identity), None)
+                identity = _inode(path.stat())
+                if state == states.PENDING:
+                    self._fetched[ref.mailbox, identity] = digest
         except (FileNotFoundError, NotADirectoryError):
-            return
+            raise ItemGone from None
         except OSError as exc:
             raise TryLater(f"mailbox file, {type(exc).__name__}") from None
+        return ItemRef(ref.mailbox, ref.key, style.kind(raw), identity)
+
+    def locate(self, ref: ItemRef, capture: str = "", message_id: str = "") -> ItemRef | None:
+        """Look through the mailbox for the inode, our stamp, or the Message-ID."""
+        by_stamp: ItemRef | None = None
+        by_message: ItemRef | None = None
+        for folder in self.folders(ref.mailbox):
+            for file in self._files(self._folders[ref.mailbox][folder.key], vanished_is_empty=True):
+                if ref.identity == _inode(file.status):
+                    return self._ref(ref.mailbox, file, b"")
+                if not (capture or message_id):
+                    continue
+                head = self._head(file)
+                stamp = FORMATS[file.path.suffix.lower()].stamp(head)
+                if capture and stamp is not None and stamp.capture == capture:
+                    by_stamp = self._ref(ref.mailbox, file, head)
+                elif message_id and composed.message_id_of(head) == message_id.strip().strip("<>"):
+                    by_message = self._ref(ref.mailbox, file, head)
+        return by_stamp or by_message
+
+    def wakeups(self, stop: Event) -> Iterator[str]:  # noqa: ARG002 - the protocol asks for it
+        """Nothing wakes: the poll is quick here."""
+        yield from ()
+
+    def check(self, mailbox: str) -> Sequence[Check]:
+        """Whether the directory is there and may be read and written."""
+        path = self.root / mailbox
+        if not path.is_dir():
+            return [Check("mailbox-there", fine=False, detail="no such directory below mailbox.root",
+                          hint="Make the directory, or correct mailbox.root.")]
+        may = os.access(path, os.R_OK | os.X_OK)
+        write = os.access(path, os.W_OK)
+        return [Check("mailbox-there", fine=True, detail="the directory is there"),
+                Check("mailbox-read", may, "may be read" if may else "may not be read",
+                      "" if may else "Give the service's user the right to read and enter it."),
+                Check("mailbox-write", write, "may be written" if write else "may not be written: no state is shown",
+                      "" if write else "Give the service's user the right to write.")]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # ------------------------------------------------------------------------------------------- inside
+
+    def _user(self, mailbox: str) -> Path:
+        path = self.root / mailbox
+        if "/" in mailbox or mailbox in (".", "..") or path.is_symlink() or not path.is_dir():
+            self.mailboxes()  # raises when the whole root is away
+            raise Parked("no such directory below mailbox.root")
+        return path
+
+    def _directory(self, folder: Folder) -> Path:
+        """Where a folder is now. Raises `ItemGone` when it is gone."""
+        for fresh in (False, True):
+            if fresh:
+                self.folders(folder.mailbox)
+            path = self._folders.get(folder.mailbox, {}).get(folder.key)
+            try:
+                if path is not None and _inode(path.stat()) == folder.key:
+                    return path
+            except OSError:
+                continue
+        raise ItemGone
+
+    def _files(self, directory: Path, *, vanished_is_empty: bool = False) -> Iterator[_File]:
+        """The items of one directory; links and our own half-written files are no items."""
+        try:
+            entries = list(os.scandir(directory))
+        except (FileNotFoundError, NotADirectoryError):
+            if vanished_is_empty:
+                return
+            raise ItemGone from None
+        except OSError as exc:
+            raise TryLater(f"mailbox folder, {type(exc).__name__}") from None
+        for entry in entries:
+            if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in FORMATS or entry.is_symlink():
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+                yield _File(Path(entry.path), status)
+
+    def _sighting(self, mailbox: str, file: _File) -> Sighting | None:
+        try:
+            head = self._head(file)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            # We cannot see whether it is tagged; in a trigger folder it is, and fetching reports the trouble.
+            return Sighting(self._ref(mailbox, file, b""))
+        style = FORMATS[file.path.suffix.lower()]
+        found = style.categories(head)
+        return Sighting(self._ref(mailbox, file, head), tagged=states.is_tagged(found, self._trigger),
+                        state=states.state_of(found), stamp=style.stamp(head), draft=style.draft(head))
+
+    def _ref(self, mailbox: str, file: _File, head: bytes) -> ItemRef:
+        kind = FORMATS[file.path.suffix.lower()].kind(head)
+        return ItemRef(mailbox, file.path.relative_to(self.root / mailbox).as_posix(), kind, _inode(file.status))
+
+    @staticmethod
+    def _head(file: _File) -> bytes:
+        with file.path.open("rb") as opened:
+            return opened.read(filemarks.HEADER_BYTES)
 
     def _path(self, ref: ItemRef) -> Path:
         path = self.root / ref.mailbox / ref.key
-        if ".." in Path(ref.key).parts or Path(ref.key).is_absolute() or "/" in ref.mailbox:
+        if ".." in Path(ref.key).parts or Path(ref.key).is_absolute() or "/" in ref.mailbox or (
+                path.suffix.lower() not in FORMATS):
             raise ItemGone
         return path
 
     @staticmethod
-    def _is_tagged(path: Path, user: Path) -> bool:
-        with path.open("rb") as file:
-            found = categories(file.read(HEADER_BYTES))
-        if TAG.casefold() in {c.casefold() for c in found}:
-            return True
-        in_tag_folder = TAG in path.relative_to(user).parts[:-1]
-        return in_tag_folder and not any(c.startswith(STATE_PREFIX) for c in found)
+    def _replace(path: Path, new: bytes, status: os.stat_result) -> None:
+        beside = path.with_name(f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.mailweir")
+        with beside.open("wb") as file:
+            file.write(new)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.chmod(status.st_mode & 0o777)
+        os.utime(beside, ns=(status.st_atime_ns, status.st_mtime_ns))
+        beside.replace(path)
+
+
+def from_settings(settings: Settings) -> FolderMailbox:
+    """The backend of a home."""
+    chosen = settings.mailbox
+    return FolderMailbox(settings.mailbox_root, trigger=chosen.trigger, exclude=chosen.exclude,
+                         max_bytes=settings.extract.item_bytes)
+
+
+def _inode(status: os.stat_result) -> str:
+    return f"{status.st_dev:x}-{status.st_ino:x}"
 
 
 def _is_text(name: str) -> bool:
@@ -128,66 +308,9 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _content_of(raw: bytes) -> bytes:
-    """A digest of a mail without its categories."""
-    header = _header_of(raw)
-    return hashlib.sha256(_KEYWORDS.sub(b"", header) + raw[len(header):]).digest()
-
-
-def categories(raw: bytes) -> list[str]:
-    """The categories of a mail: the `Keywords:` headers, split at commas."""
-    names: list[str] = []
-    for match in _KEYWORDS.finditer(_header_of(raw)):
-        value = " ".join(match["value"].decode("utf-8", "replace").split())
-        with contextlib.suppress(ValueError, LookupError, MessageError):  # another program's; ours are plain
-            value = str(make_header(decode_header(value)))
-        names += [name.strip() for name in value.split(",") if name.strip()]
-    return names
-
-
-def with_state(raw: bytes, state: str) -> bytes:
-    """The same mail with our tag and states taken out and `CRM: <state>` put in."""
-    kept = [c for c in categories(raw)
-            if c.casefold() != TAG.casefold() and not c.startswith(STATE_PREFIX)]
-    header = _header_of(raw)
-    newline = b"\r\n" if b"\r\n" in header[:2000] else b"\n"
-    line = b"Keywords: " + ", ".join([*kept, STATE_PREFIX + state]).encode("utf-8") + newline
-    rest = raw[len(header):]
-    first = True
-
-    def once(_: re.Match[bytes]) -> bytes:
-        nonlocal first
-        replacement, first = (line if first else b""), False
-        return replacement
-
-    changed = _KEYWORDS.sub(once, header)
-    return (changed if not first else line + header) + rest
-
-
-def _header_of(raw: bytes) -> bytes:
-    """The header block with its last line break."""
-    if raw.startswith((b"\n", b"\r\n")):
-        return b""
-    end = _END_OF_HEADER.search(raw, 0, HEADER_BYTES)
-    if end is None:
-        return raw[:HEADER_BYTES]
-    return raw[:end.start()] + (b"\r\n" if end.group().startswith(b"\r") else b"\n")
-
-
-def _oldest_first(user: Path) -> list[Path]:
-    """All .eml files of a mailbox; links and our own half-written files are no items."""
-    found: list[tuple[int, str, Path]] = []
-    for folder, _, names in os.walk(user):  # an unreadable or vanished folder is skipped by walk
-        for name in names:
-            path = Path(folder, name)
-            if name.lower().endswith(".eml") and not name.startswith(".") and not path.is_symlink():
-                try:
-                    status = path.stat()
-                except OSError:
-                    continue
-                if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-                    found.append((status.st_mtime_ns, str(path), path))
-    return [path for _, _, path in sorted(found)]
+def _digest(style: Format, raw: bytes) -> bytes:
+    """A digest of an item without categories and stamp."""
+    return hashlib.sha256(style.without_marks(raw)).digest()
 
 
 _: type[Mailbox] = FolderMailbox

@@ -15,9 +15,9 @@ from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 from smtp_server import Inbox
 from world import World, mail, make_world
 
-from capture import desk, pipeline, worker
+from capture import desk, pipeline, watch, worker
 from capture.errors import StepFailed, TryLater
-from capture.mailbox.folder import categories
+from capture.mailbox.filemarks import categories
 from capture.wiring import assembled
 from store import ledger
 
@@ -200,17 +200,9 @@ class Recorder:
 
 def captured(world: World, tools: object) -> str:
     """Register the one tagged item and return the capture's id."""
-    loop = worker.Loop(tools, NoQueue())  # type: ignore[arg-type]
-    loop.look()
+    watch.Watch(tools, lambda session, capture: None).look()  # type: ignore[arg-type]
     with tools.database.reading() as session:  # type: ignore[attr-defined]
         return ledger.unfinished(session)[0].id
-
-
-class NoQueue:
-    """Stands where the engine's queue is when a test drives the flow by hand."""
-
-    def enqueue(self, session: object, capture: str, attempt: int = 0) -> None:
-        """Nothing is queued: the test calls the flow itself."""
 
 
 @pytest.mark.parametrize(("body", "order"), [
