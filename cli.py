@@ -63,11 +63,14 @@ def main() -> None:
 
 def _settings(home: Path | None, *, optional: bool = False) -> Settings:
     """The settings of a home; defaults when `optional` and no home was named or exists."""
+    from capture.logs import restyle
     from capture.settings import NoHome, Settings, home_from, load_settings
 
     folder = home_from(home)
     try:
-        return load_settings(folder)
+        settings = load_settings(folder)
+        restyle(settings.log.style)
+        return settings
     except NoHome:
         if optional and home is None:
             return Settings(home=folder)
@@ -425,15 +428,43 @@ def capture_run(
 
     Safe to kill at any moment and to start again. Exits 0; 2 when the mailboxes cannot be opened.
     """
+    from capture.meter import published
     from capture.terminal import as_json, say
     from capture.worker import run
 
     logging.getLogger("mailweir").setLevel(logging.WARNING if once else logging.INFO)
-    totals = run(_settings(home), once=once)
+    settings = _settings(home)
+    with published(settings.home):
+        totals = run(settings, once=once)
     if json_out:
         as_json(totals)
     else:
         say("  ".join(f"{name} {count}" for name, count in totals.items()))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on. [default: web.host]")] = "",
+    port: Annotated[int, typer.Option("--port", min=-1, max=65535,
+                                      help="Port to listen on; 0 = any free one. [default: web.port]")] = -1,
+    worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Also run a worker on this machine.")] = True,
+    home: Home = None,
+) -> None:
+    """Run the web service and, beside it, a worker: all that one machine needs. Stop with SIGTERM.
+
+    Listens on this machine only, unless there is TLS or a trusted proxy (settings [web]).
+
+    Exits 0 after a clean stop, 1 when the worker had to be killed, 2 on an error.
+    """
+    from addin.serve import serve as serve_until_stopped
+    from capture.terminal import say
+
+    logging.getLogger("mailweir").setLevel(logging.INFO)
+    settings = _settings(home)
+    changed = ({"host": host} if host else {}) | ({"port": port} if port >= 0 else {})
+    settings = settings.model_copy(update={"web": settings.web.model_copy(update=changed)})
+    raise typer.Exit(serve_until_stopped(
+        settings, worker=worker, listening=lambda address: say(f"listening on {address}")))
 
 
 # -------------------------------------------------------------------------------------------------- queue

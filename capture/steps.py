@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from capture.errors import StepFailed, TryLater
-from capture.logs import where
+from capture.logs import fields, where
+from capture.meter import METER
 from pii_scan.errors import MailweirError
 from store.errors import DatabaseLocked
 
@@ -20,7 +21,16 @@ log = logging.getLogger("mailweir.steps")
 
 
 def safely(name: str, function: Callable[[], R]) -> R:
-    """Run a step. Raises `StepFailed`, marked `retry` when a later try may work."""
+    """Run a step. Raises `StepFailed`, marked `retry` when a later try may work. Its time is metered."""
+    try:
+        with METER.timed("step", name):
+            return _translated(name, function)
+    except StepFailed:
+        METER.count("step_failed", name)
+        raise
+
+
+def _translated(name: str, function: Callable[[], R]) -> R:
     try:
         return function()
     except StepFailed:
@@ -30,7 +40,8 @@ def safely(name: str, function: Callable[[], R]) -> R:
     except MailweirError as error:
         raise StepFailed(error.code) from None
     except Exception as error:  # noqa: BLE001 - the boundary: any fault holds the item, none may quote it
-        log.error("step %s failed: %s", name, where(error))  # noqa: TRY400 - a traceback may quote the mail
+        log.error("step %s failed: %s", name, where(error),  # noqa: TRY400 - a traceback may quote the mail
+                  extra=fields("capture:step:failed", step=name))
         raise StepFailed("internal") from None
 
 

@@ -19,6 +19,7 @@ from capture.extract.limits import Limits
 from capture.extract.ocr import LogoBook, Ocr, read_pictures
 from capture.extract.pool import Ended, Server, ServerGone, Stop, Task
 from capture.extract.worker import pack_job
+from capture.meter import METER
 from capture.ports import Extractor
 from pii_scan.text import Extraction
 
@@ -58,6 +59,10 @@ class SandboxedExtractor:
 
     def extract(self, raw: bytes, *, name: str = "") -> Extraction:
         """Return everything that could be read, and what could not. Never raises for bad input."""
+        with METER.timed("extract"):
+            return self._extract(raw, name)
+
+    def _extract(self, raw: bytes, name: str) -> Extraction:
         book = Book(self.limits, KINDS)
         end = time.monotonic() + self.limits.item_seconds
         truncated = len(raw) > self.limits.item_bytes
@@ -128,8 +133,11 @@ class SandboxedExtractor:
         try:
             ended: Ended = self._server.converse(task, job + raw, listen, file_end)
         except ServerGone:
+            METER.count("child", "crashed")
             return "crashed"
-        return "" if book.done else ended.code()
+        code = "" if book.done else ended.code()
+        METER.count("child", code or "fine")
+        return code
 
 
 _: type[Extractor] = SandboxedExtractor

@@ -1,0 +1,56 @@
+"""Errors of the web service.
+
+    MailweirError (pii_scan/errors.py)
+    `-- WebError
+        |-- PortTaken       another program listens there
+        |-- CannotListen    the address cannot be used
+        |-- UnsafeListen    another machine could listen in
+        |-- BadCertificate  the certificate or its key cannot be used
+        `-- WorkerFailed    the worker beside the web service does not start
+"""
+
+from __future__ import annotations
+
+from pii_scan.errors import MailweirError
+
+
+class WebError(MailweirError):
+    """The web service cannot do what was asked."""
+
+    code = "web-failed"
+    hint = "Run `mailweir doctor`, and look at the [web] settings."
+
+
+class PortTaken(WebError):
+    """Another program already listens on this port."""
+
+    code = "port-taken"
+    hint = "Stop the other program (perhaps another `mailweir serve`), or choose another port with --port or web.port."
+
+
+class CannotListen(WebError):
+    """The web service cannot listen on this address."""
+
+    code = "cannot-listen"
+    hint = "Correct web.host and web.port; a port below 1024 needs a right of its own."
+
+
+class UnsafeListen(WebError):
+    """Listening beyond this machine without TLS would let others read along, so it is refused."""
+
+    code = "unsafe-listen"
+    hint = "Set web.tls_cert and web.tls_key, or name the reverse proxy that does TLS in web.trusted_proxy."
+
+
+class BadCertificate(WebError):
+    """The certificate or its key cannot be used."""
+
+    code = "bad-certificate"
+    hint = "Check that web.tls_cert and web.tls_key are PEM files that belong together and can be read."
+
+
+class WorkerFailed(WebError):
+    """The worker beside the web service does not start, so the service stops."""
+
+    code = "worker-failed"
+    hint = "The line above says why. `mailweir serve --no-worker` serves the pages without it."
