@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, ValidationError
 
 from capture.errors import BadSettings
 from capture.extract.limits import Limits
@@ -79,8 +79,19 @@ class EngineSettings(Section):
     rescan_concurrency: PositiveInt = Field(
         default=1, le=8, description="Chunks of a rescan worked on at a time by one process.")
     polling_seconds: PositiveFloat = Field(default=0.1, description="How often the queue is looked at.")
-    attempts: PositiveInt = Field(default=4, description="Tries of a step before the item is held.")
-    retry_seconds: PositiveFloat = Field(default=1, description="Pause before the second try; doubled each time.")
+    attempts: PositiveInt = Field(default=4, description="Tries of a step in a row, when a later try may work.")
+    retry_seconds: PositiveFloat = Field(
+        default=1, description="Longest pause before the second try, a random part of it; doubled each time.")
+    patience_seconds: NonNegativeFloat = Field(
+        default=86400, description="An item that cannot be worked on now (mailbox, CRM or database away) is tried "
+                                   "again with growing pauses until it is this old, then held. 0 = held at once.")
+    take_ups: PositiveInt = Field(
+        default=5, description="How often an item is taken up from workers that died over it before it is held.")
+    beat_seconds: PositiveFloat = Field(default=5, description="How often a worker says that it lives.")
+    lease_seconds: PositiveFloat = Field(
+        default=30, description="A worker not heard of for this long is dead; others take up its work.")
+    stop_seconds: PositiveFloat = Field(
+        default=30, description="On SIGTERM, how long what runs may go on; the rest is left for the next worker.")
     readers: PositiveInt = Field(default=2, description="Child processes that read files.")
 
 

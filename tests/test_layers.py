@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "manifests": set(),
 }
 ONE_DOOR = {
-    "exchangelib": {"capture/mailbox/ews.py"},
+    "exchangelib": {"capture/mailbox/ews"},
     "msal": {"capture/mailbox/graph.py", "capture/crm/dataverse.py", "addin/auth.py"},
     "presidio_analyzer": {"pii_scan/engine.py", "pii_scan/recognizers/"},
     "spacy": {"pii_scan/engine.py", "pii_scan/recognizers/"},
