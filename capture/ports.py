@@ -247,7 +247,8 @@ class StoredItem:
     the CRM keeps it, opaque to everybody but the backend: what `restore` takes. `version` changes with the content.
     `stub` is the case by which the content was pulled out, "" when it is there. `stored` is when it came into the
     CRM (UTC), `trackers` are the mailboxes whose owners asked for it, `shown_with` the ids of the records on whose
-    timelines its subject line stands. `unread`: what the CRM listed but did not hand over; it holds the item.
+    timelines its subject line stands. `edited`: somebody changed the content since we wrote it, or that is not known.
+    `unread`: what the CRM listed but did not hand over; it holds the item.
     """
 
     ref: StoredRef
@@ -260,6 +261,7 @@ class StoredItem:
     trackers: tuple[str, ...] = ()
     shown_with: tuple[str, ...] = ()
     attachments: int = 0
+    edited: bool = True
     unread: tuple[Unread, ...] = ()
 
     def __repr__(self) -> str:

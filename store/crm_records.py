@@ -6,6 +6,9 @@ person, one link per record. (Import from CSV: `store/crm_import.py`.)
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,7 +118,22 @@ def fill(session: Session, activity: Activity, new: NewActivity) -> None:
     session.add_all(Attachment(activity_id=activity.id, number=a.number, name=storable(a.name),
                                content_type=a.content_type, size=len(a.content), content=a.content)
                     for a in new.attachments)
+    activity.filled = version(content_of(activity, new.attachments))
     session.flush()
+
+
+def content_of(activity: Activity, files: Sequence[NewAttachment]) -> bytes:
+    """The content of an activity as canonical JSON (UTF-8, files in base64): the same bytes for the same content."""
+    tree: dict[str, Any] = {"subject": activity.subject, "body": activity.body, "message_id": activity.message_id,
+                            "participants": activity.participants}
+    tree["attachments"] = [{"number": a.number, "name": storable(a.name), "content_type": a.content_type,
+                            "content": base64.b64encode(a.content).decode("ascii")} for a in files]
+    return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def version(content: bytes) -> str:
+    """The SHA-256 of what `content_of` gave: it changes with the content, and for nothing else."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _open(session: Session, case: str) -> bool:
@@ -212,7 +230,7 @@ def _show_activity(session: Session, activity: Activity) -> dict[str, Any]:
     files = session.execute(
         columns(col(Attachment.number), col(Attachment.name), col(Attachment.content_type), col(Attachment.size))
         .where(col(Attachment.activity_id) == activity.id).order_by(col(Attachment.number)))
-    return {"kind": "activity", **_fields(activity), "trackers": list(trackers),
+    return {"kind": "activity", **_fields(activity, "filled"), "trackers": list(trackers),
             "records": [{"record": link.record, "id": link.record_id, "how": link.how} for link in links],
             "attachments": [{"number": n, "name": name, "content_type": kind, "size": size}
                             for n, name, kind, size in files]}

@@ -2,34 +2,30 @@
 
     page(session, after="", limit=200, ...)    ids in order, with type and division
     load(session, ident)                       one activity with everything of it
-    pull(session, ident, version, case, text)  content out, stub in
+    pull(session, ident, expected, case, stub)  content out, stub in
     restore(session, ident, case, content)     stub out, content in
 
-`Stored.content` is canonical JSON (UTF-8, files in base64), the same bytes for the same content: its SHA-256 is the
-version by which a change is noticed. All functions run in the caller's transaction.
+`Stored.content` and `Stored.version` are those of `store.crm_records.content_of` and `version`. All functions run in
+the caller's transaction.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Select, delete, func
+from sqlalchemy import delete, func
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store.crm_records import NewActivity, NewAttachment, fill
+from store.crm_records import NewActivity, NewAttachment, content_of, fill, version
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
 from store.database import begin_write
 from store.errors import NotFound
-
-_FIELDS = ("subject", "body", "message_id", "participants")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +53,11 @@ class Stored:
     def __repr__(self) -> str:
         return f"Stored({self.activity.id})"
 
+    @property
+    def edited(self) -> bool:
+        """Whether somebody changed it in the CRM since it was linked or restored."""
+        return self.version != self.activity.filled
+
 
 class ContentChanged(Exception):
     """The content is not that of the version named."""
@@ -80,22 +81,22 @@ def load(session: Session, ident: str) -> Stored:
     if activity is None:
         raise NotFound(f"activity {ident}")
     files = _files(session, ident)
-    content = _content(activity, files)
+    content = content_of(activity, files)
     trackers = session.scalars(select(ActivityTracker.tracker).where(
         ActivityTracker.activity_id == ident).order_by(ActivityTracker.tracker)).all()
-    return Stored(activity, files, content, hashlib.sha256(content).hexdigest(), tuple(trackers),
+    return Stored(activity, files, content, version(content), tuple(trackers),
                   _shown_with(session, ident))
 
 
-def pull(session: Session, ident: str, version: str, case: str, stub: tuple[str, str]) -> None:
+def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str, str]) -> None:
     """Take the content out and put a stub (subject, body) in, marked with the case.
 
-    Does nothing when it is this stub already. Raises `NotFound`, and `ContentChanged` for another version.
+    Does nothing when it is this stub already. Raises `NotFound`, or `ContentChanged` for another version.
     """
     activity = _locked(session, ident)
     if activity.stub == case:
         return
-    if activity.stub or hashlib.sha256(_content(activity, _files(session, ident))).hexdigest() != version:
+    if activity.stub or version(content_of(activity, _files(session, ident))) != expected:
         raise ContentChanged
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case
@@ -120,7 +121,7 @@ def restore(session: Session, ident: str, case: str, content: bytes) -> Literal[
     return "restored"
 
 
-def _wanted(query: Select[Any], wanted: Filter) -> Select[Any]:
+def _wanted(query: Any, wanted: Filter) -> Any:
     if wanted.since is not None:
         query = query.where(col(Activity.created) >= wanted.since)
     if wanted.until is not None:
@@ -148,13 +149,6 @@ def _files(session: Session, ident: str) -> tuple[NewAttachment, ...]:
         columns(col(Attachment.number), col(Attachment.name), col(Attachment.content_type), col(Attachment.content))
         .where(col(Attachment.activity_id) == ident).order_by(col(Attachment.number)))
     return tuple(NewAttachment(number, name, kind, content) for number, name, kind, content in rows)
-
-
-def _content(activity: Activity, files: Sequence[NewAttachment]) -> bytes:
-    tree: dict[str, Any] = {name: getattr(activity, name) for name in _FIELDS}
-    tree["attachments"] = [{"number": a.number, "name": a.name, "content_type": a.content_type,
-                            "content": base64.b64encode(a.content).decode("ascii")} for a in files]
-    return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _shown_with(session: Session, ident: str) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ class Activity(Row, table=True):
     `matched` says how its records were found and `reason` why there are none. `division` is whose it is, "" when
     nobody said. The content passed the scan; it is what the CRM is for. When a rescan pulls it out, `stub` is
     the case number, and subject, body, Message-ID, participants and attachments hold nothing of it any more.
+    `filled` is the version of the content (`store.crm_records.version`) as it was linked or restored: another one
+    now means that somebody changed it in the CRM.
     """
 
     __tablename__ = "activity"
@@ -93,6 +95,7 @@ class Activity(Row, table=True):
     reason: str = Field(default="", max_length=32)
     division: str = Field(default="", index=True, max_length=64)
     stub: str = Field(default="", max_length=24)
+    filled: str = Field(default="", max_length=64)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
 
 

@@ -19,6 +19,7 @@ _ADDRESS = re.compile(r"[!-~]+")
 _TYPE = re.compile(r"(?!multipart/)[a-z0-9.+-]{1,100}/[a-z0-9.+-]{1,100}", re.I)
 _SENDERS = frozenset({"from", "organizer"})
 BOUNDARY = "=_mailweir_stored_item"
+TEXT = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,8 +35,7 @@ def as_mail(*, subject: str, body: str, sent: datetime | None, message_id: str,
             participants: Iterable[Mapping[str, str]], files: Sequence[StoredFile] = ()) -> bytes:
     """The mail. `participants` have `role` ("from" or "organizer" for the sender), `name` and `email`."""
     head = list(_headers(subject, sent, message_id, list(participants)))
-    text = ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", _base64(body.encode(
-        "utf-8", "replace"))]
+    text = [*TEXT, "", _base64(body.encode("utf-8", "replace"))]
     if not files:
         return "\r\n".join([*head, "MIME-Version: 1.0", *text]).encode("ascii")
     lines = [*head, "MIME-Version: 1.0", f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"', "",
@@ -45,12 +45,20 @@ def as_mail(*, subject: str, body: str, sent: datetime | None, message_id: str,
     return "\r\n".join([*lines, f"--{BOUNDARY}--", ""]).encode("ascii")
 
 
+def text_of(raw: bytes) -> str | None:
+    """The text of a mail made by `as_mail` without files; None when it is not one of those."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    if not head.endswith("\r\n".join(TEXT).encode("ascii")):
+        return None
+    return base64.b64decode(body).decode("utf-8", "replace")
+
+
 def _headers(subject: str, sent: datetime | None, message_id: str,
              participants: Sequence[Mapping[str, str]]) -> Iterator[str]:
     for header, senders in (("From", True), ("To", False)):
         who = [_party(p) for p in participants if (p.get("role") in _SENDERS) is senders]
-        if who:
-            yield f"{header}: {', '.join(who)}"
+        if any(who):
+            yield f"{header}: {', '.join(filter(None, who))}"
     yield f"Subject: {_words(subject)}"
     if sent is not None:
         yield f"Date: {format_datetime(sent)}"
@@ -64,7 +72,7 @@ def _party(party: Mapping[str, str]) -> str:
     name, email = party.get("name", ""), party.get("email", "")
     if email and not _ADDRESS.fullmatch(email):  # no address, so it is read as words
         name, email = f"{name} {email}", ""
-    return f"{_encoded(name)} <{email}>" if name else f"<{email}>"
+    return " ".join(filter(None, (_encoded(name) if name else "", f"<{email}>" if email else "")))
 
 
 def _words(text: str) -> str:

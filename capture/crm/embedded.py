@@ -87,7 +87,7 @@ class EmbeddedCrm:
         return StoredItem(
             StoredRef(kept.id, KINDS.get(kept.type, StoredKind.MAIL), kept.division), kept.item_key, raw,
             found.content, found.version, kept.created, stub=kept.stub, trackers=found.trackers,
-            shown_with=found.shown_with, attachments=len(found.attachments))
+            shown_with=found.shown_with, attachments=len(found.attachments), edited=found.edited)
 
     def pull(self, ident: str, version: str, case: str) -> None:
         """Replace the content by the stub of this case. Raises `RecordGone` or `RecordChanged`."""

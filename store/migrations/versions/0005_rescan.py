@@ -12,13 +12,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables, and two columns of the activity."""
+    """Make the tables, and three columns of the activity."""
     with op.batch_alter_table("activity") as batch:
         batch.add_column(sa.Column("division", sa.String(64), nullable=False, server_default=""))
         batch.add_column(sa.Column("stub", sa.String(24), nullable=False, server_default=""))
+        batch.add_column(sa.Column("filled", sa.String(64), nullable=False, server_default=""))
     with op.batch_alter_table("activity") as batch:
         batch.alter_column("division", server_default=None, existing_type=sa.String(64), existing_nullable=False)
         batch.alter_column("stub", server_default=None, existing_type=sa.String(24), existing_nullable=False)
+        batch.alter_column("filled", server_default=None, existing_type=sa.String(64), existing_nullable=False)
     op.create_index("ix_activity_division", "activity", ["division"])
     op.create_table(
         "rescan_run",
