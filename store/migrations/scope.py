@@ -10,7 +10,9 @@ from typing import Any
 import store.crm_tables
 import store.lease_tables
 import store.rescan_tables
+import store.subscription_tables
 import store.tables
+import store.watch_tables
 
 METADATA = store.tables.Row.metadata
 KNOWN = frozenset(METADATA.tables) | frozenset(table.__tablename__ for table in store.crm_tables.CRM_TABLES)

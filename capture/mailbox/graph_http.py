@@ -1,0 +1,252 @@
+"""Requests to Microsoft Graph: token, pace, back-off and errors; what is asked is the callers' matter.
+
+At most four requests of one mailbox are under way at a time, as Graph allows. Where Graph asks for a pause
+(`Retry-After`), nothing more is sent for that mailbox until it is over: a short pause is waited for here, a
+longer one goes to the caller as `TryLater(wait)`. Without the header the pause doubles with every failure in
+a row, with full jitter, up to 15 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from capture.errors import CaptureError, CursorLost, TryLater
+from capture.mailbox.graph_errors import graph_error, translated
+from capture.mailbox.tokens import TokenProvider, tls
+
+PARALLEL: Final = 4
+MAX_WAIT: Final = 900.0
+PATIENCE: Final = 4.0
+"""Seconds of pause waited for inside one call."""
+MAX_JSON: Final = 64_000_000
+IMMUTABLE: Final = 'IdType="ImmutableId"'
+UNAUTHORIZED: Final = 401
+BUSY: Final = frozenset({423, 429, 503, 509})
+"""Statuses after which the whole mailbox rests, not only the request."""
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+for _name in ("httpx", "httpcore", "msal"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below that they print addresses: mailboxes, ids, cursors
+
+_CUT: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
+
+
+class TooLarge(CaptureError):
+    """The server sent more than this installation takes, so the item is held."""
+
+    code = "too-large"
+    hint = "Raise `graph.max_mime_bytes`, or let a reviewer decide."
+
+    def __init__(self, facts: str = "", *, head: bytes = b"") -> None:
+        super().__init__(facts)
+        self.head = head
+        """The first bytes that came."""
+
+
+@dataclass(slots=True, repr=False)
+class Reply:
+    """A successful reply: parsed JSON (None without a body), and its headers."""
+
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True, repr=False)
+class _Gate:
+    """The pace of one mailbox."""
+
+    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(PARALLEL))
+    not_before: float = 0.0
+    failures: int = 0
+
+
+class GraphHttp:
+    """One connection pool and one set of tokens for all mailboxes. Safe to share between threads.
+
+    `base` is the address of Graph without the version. Every error comes out as one of ours; see
+    `graph_errors`. `requests` counts what was sent, for measurements.
+    """
+
+    def __init__(self, base: str, tokens: TokenProvider, *, timeout: float = 60.0, verify: str | bool = True,
+                 patience: float = PATIENCE) -> None:
+        self.base = f"{base}/v1.0"
+        self._tokens, self._timeout, self._patience = tokens, timeout, patience
+        self._client = httpx.Client(
+            verify=tls(verify), timeout=httpx.Timeout(timeout, pool=timeout), trust_env=False, follow_redirects=False,
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=16))
+        self._gates: dict[str, _Gate] = {}
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    def __repr__(self) -> str:
+        return "GraphHttp(...)"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, mailbox: str, url: str, *, params: Mapping[str, str] | None = None, prefer: str = "") -> Any:
+        """GET a JSON object; `url` is a path below the version, or a full link a server gave us before."""
+        return self.send(mailbox, "GET", url, params=params, prefer=prefer).body
+
+    def send(self, mailbox: str, method: str, url: str, *, params: Mapping[str, str] | None = None,
+             prefer: str = "", json_body: Any = None, if_match: str = "") -> Reply:
+        """Send a request and parse the JSON of its reply. A reply that is no JSON object is `TryLater`: it was
+        cut, or something between us and Graph answered."""
+        headers = {"If-Match": if_match} if if_match else {}
+        content = None
+        if json_body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(json_body, ensure_ascii=False).encode()
+        raw, got = self._exchange(mailbox, method, url, params=params, prefer=prefer, headers=headers, content=content,
+                                  limit=MAX_JSON)
+        if not raw:
+            return Reply(None, got)
+        try:
+            body = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise TryLater("graph: the reply is no JSON") from None
+        if not isinstance(body, dict):
+            raise TryLater("graph: the reply is no object")
+        return Reply(body, got)
+
+    def content(self, mailbox: str, url: str, *, limit: int) -> tuple[bytes, str]:
+        """The bytes behind a `$value` address, with their content type. Raises `TooLarge` beyond `limit` bytes."""
+        raw, headers = self._exchange(mailbox, "GET", url, params=None, prefer="", headers={"Accept": "*/*"},
+                                      content=None, limit=limit)
+        return raw, headers.get("content-type", "").partition(";")[0].strip().casefold()
+
+    def pages(self, mailbox: str, url: str, *, params: Mapping[str, str] | None = None,
+              prefer: str = "") -> Iterator[dict[str, Any]]:
+        """Every object of a list, page by page."""
+        body = self.get(mailbox, url, params=params, prefer=prefer)
+        while True:
+            yield from values(body)
+            link = body.get("@odata.nextLink")
+            if not link:
+                return
+            body = self.get(mailbox, self.checked_link(link), prefer=prefer)
+
+    def checked_link(self, link: object) -> str:
+        """A link the server gave, if it leads to our Graph: the token goes nowhere else.
+
+        Raises `CursorLost` otherwise: such a link is of no use.
+        """
+        ours, theirs = urlsplit(self.base), urlsplit(link if isinstance(link, str) else "")
+        if (theirs.scheme, theirs.netloc) != (ours.scheme, ours.netloc):
+            raise CursorLost("graph: a link leads elsewhere")
+        return str(link)
+
+    def _exchange(self, mailbox: str, method: str, url: str, *, params: Mapping[str, str] | None, prefer: str,
+                  headers: Mapping[str, str], content: bytes | None, limit: int) -> tuple[bytes, Mapping[str, str]]:
+        """Send until there is an answer: one renewal of the token, and short pauses, are dealt with here."""
+        target = url if url.startswith(("https:", "http:")) else f"{self.base}{url}"
+        gate = self._gate(mailbox)
+        token, renewed, patience = self._tokens.token(), False, self._patience
+        while True:
+            self._rest(gate, patience)
+            sent = {"Accept": "application/json", **headers, "Authorization": f"Bearer {token}",
+                    "Prefer": ", ".join(filter(None, (IMMUTABLE, prefer)))}
+            status, raw, got = self._once(gate, method, target, params, sent, content, limit)
+            if status < 300:
+                gate.failures = 0
+                return raw, got
+            if status == UNAUTHORIZED and not renewed:
+                token, renewed = self._tokens.token(refused=token), True
+                continue
+            error = graph_error(status, raw)
+            if not isinstance(error, TryLater):
+                raise error
+            error.wait = self._pause(gate, status, got)
+            if status not in BUSY or error.wait > patience:
+                raise error
+            patience -= error.wait
+
+    def _once(self, gate: _Gate, method: str, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str],
+              content: bytes | None, limit: int) -> tuple[int, bytes, Mapping[str, str]]:
+        """One request and its reply, read to the end or to `limit`."""
+        with self._slot(gate):
+            self.requests += 1
+            raw = bytearray()
+            try:
+                with self._client.stream(method, url, params=params, headers=headers, content=content) as reply:
+                    for chunk in reply.iter_bytes():
+                        raw += chunk
+                        if len(raw) > limit:
+                            raise TooLarge(f"more than {limit} bytes", head=bytes(raw[:limit]))
+            except _CUT as exc:
+                error = translated(exc)
+                if isinstance(error, TryLater):
+                    gate.failures += 1
+                    error.wait = _jitter(gate.failures)
+                raise error from None
+            return reply.status_code, bytes(raw), reply.headers
+
+    def _pause(self, gate: _Gate, status: int, headers: Mapping[str, str]) -> float:
+        """The seconds to wait after this reply; the whole mailbox rests when Graph is busy."""
+        gate.failures += 1
+        wait = retry_after(headers.get("retry-after", ""))
+        wait = _jitter(gate.failures) if wait is None else wait
+        if status in BUSY:
+            gate.not_before = max(gate.not_before, time.monotonic() + wait)
+        return wait
+
+    @staticmethod
+    def _rest(gate: _Gate, patience: float) -> None:
+        """Wait until the mailbox may be asked again, or say how long that is."""
+        left = gate.not_before - time.monotonic()
+        if left > patience + 0.1:
+            raise TryLater("graph: this mailbox rests", wait=left)
+        if left > 0:
+            time.sleep(left)
+
+    @contextmanager
+    def _slot(self, gate: _Gate) -> Iterator[None]:
+        if not gate.slots.acquire(timeout=self._timeout):
+            raise TryLater("graph: too many requests of this mailbox under way", wait=_jitter(1))
+        try:
+            yield
+        finally:
+            gate.slots.release()
+
+    def _gate(self, mailbox: str) -> _Gate:
+        with self._lock:
+            return self._gates.setdefault(mailbox, _Gate())
+
+
+def values(body: Any) -> list[dict[str, Any]]:
+    """The objects of a list reply. Raises `TryLater` when it holds no list of objects."""
+    found = body.get("value") if isinstance(body, dict) else None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise TryLater("graph: the reply holds no list")
+    return found
+
+
+def retry_after(value: str) -> float | None:
+    """The seconds of a Retry-After header (seconds or a date); None when it says nothing."""
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _jitter(failures: int) -> float:
+    return random.uniform(0, min(MAX_WAIT, 2.0 ** min(failures, 20)))  # noqa: S311 - spreads load, keeps no secret
