@@ -4,12 +4,15 @@ It runs jobs, such as `pipeline.capture_item`, as workflows whose steps are chec
 process goes on where it was. What dbos does not bring and we add (the fences of docs/decisions/0002-engine.md):
 
 * pool rule: at least 2 x concurrency + 10 connections, or we refuse to start (fewer can deadlock);
-* a constant application version, so that an upgrade does not strand waiting work;
+* leases: `capture/lifeline.py` says who is alive, and takes up what a dead worker left with `take_up`;
+* a constant application version, so that an upgrade does not strand waiting work; what another version
+  queued all the same is adopted;
 * an encrypting serializer and a redacting log filter: engine tables and logs hold no content;
 * our own retention of engine rows;
 * a refusal to start when an engine row is marked as pickled, since reading it would run code.
 
 Steps are idempotent by the ledger, not by the engine: a step repeated after a crash finds its work done.
+That is also the fence against a process that was frozen, taken for dead and comes back.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ import base64
 import json
 import logging
 import os
+import random
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -44,6 +47,8 @@ APP = "mailweir"
 APP_VERSION = "1"          # constant: the default is a hash of the source, and strands older work
 CAPTURE = "capture_item"
 """The name of the job that works an item through."""
+ASIDE = "set_aside"
+"""The name of the job that holds an item unread, because its worker died over it again and again."""
 LIVE, BATCH = "capture", "rescan"
 QUEUES: dict[str, Callable[[EngineSettings], int]] = {
     LIVE: lambda settings: settings.concurrency,
@@ -71,7 +76,7 @@ _STATUSES = {
     JobState.PARKED: ("MAX_RECOVERY_ATTEMPTS_EXCEEDED",),
 }
 _STATE_OF = {status: state for state, statuses in _STATUSES.items() for status in statuses}
-_ENDED = ("SUCCESS", "ERROR", "CANCELLED")
+ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.PARKED)
 
 
 class SealedSerializer(Serializer):
@@ -88,8 +93,8 @@ class SealedSerializer(Serializer):
 
     def serialize(self, data: Any) -> str:
         if isinstance(data, BaseException):
-            reason = data.reason if isinstance(data, StepFailed) else type(data).__name__
-            data = {"__error__": reason}
+            data = {"__error__": data.reason if isinstance(data, StepFailed) else type(data).__name__,
+                    "retry": isinstance(data, StepFailed) and data.retry}
         nonce = os.urandom(12)
         plain = json.dumps(data, separators=(",", ":")).encode()
         return base64.b64encode(nonce + self._cipher.encrypt(nonce, plain, b"engine")).decode("ascii")
@@ -98,7 +103,7 @@ class SealedSerializer(Serializer):
         raw = base64.b64decode(serialized_data)
         data = json.loads(self._cipher.decrypt(raw[:12], raw[12:], b"engine"))
         if isinstance(data, dict) and "__error__" in data:
-            return StepFailed(str(data["__error__"]))
+            return StepFailed(str(data["__error__"]), retry=bool(data.get("retry")))
         return data
 
 
@@ -140,6 +145,7 @@ class JobStatus:
     created: datetime
     updated: datetime
     executor: str
+    version: str
 
 
 class Jobs:
@@ -166,15 +172,17 @@ class Jobs:
         self._client.destroy()
 
     def enqueue(self, session: Session, job: str, queue: str, job_id: str, args: Sequence[Fact] = (), *,
-                priority: int = 0) -> None:
+                priority: int = 0, delay: float = 0.0) -> None:
         """Queue a job in the caller's transaction: commit enqueues, rollback drops both.
 
         The same `job_id` a second time changes nothing, whatever became of the first. `args` are ids, counts
-        and codes only. `priority`: lower goes first within a queue, 0 is first of all.
+        and codes only. `priority`: lower goes first within a queue, 0 is first of all. `delay` in seconds.
         """
         options: EnqueueOptions = {"workflow_name": job, "queue_name": queue, "workflow_id": job_id}
         if priority:
             options["priority"] = priority
+        if delay:
+            options["delay_seconds"] = delay
         self._client.enqueue_in_transaction(session, options, *args)
 
     def status(self, job_id: str) -> JobStatus | None:
@@ -195,17 +203,79 @@ class Jobs:
         if job_ids:
             self._client.cancel_workflows([*job_ids])
 
+    def take_up(self, job_id: str, queue: str) -> None:
+        """Put a job back into its queue whose worker is dead. One that has ended meanwhile stays ended."""
+        self._client.resume_workflows([job_id], queue_name=queue)
+
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete the engine's rows of these jobs, whatever their state: arguments, steps, results."""
+        if job_ids:
+            self._client.delete_workflows([*job_ids])
+
+    def forget_capture(self, capture: str) -> int:
+        """Delete what the engine holds of a capture that has ended; returns how many jobs that were. Done on
+        request at once, and of all that ended by `purge`."""
+        found = [job.id for job in self.list(prefix=f"capture-{capture}-") + self.list(prefix=f"aside-{capture}-")
+                 if job.state in ENDED]
+        self.forget(found)
+        return len(found)
+
+    def purge(self, *, keep: timedelta = KEEP_FINISHED) -> int:
+        """Delete the rows of jobs that ended longer ago than `keep`; returns how many. The ledger and the audit
+        keep what matters."""
+        before, gone = (datetime.now(UTC) - keep).isoformat(), 0
+        statuses = [status for state in ENDED for status in _STATUSES[state]]
+        while old := self._client.list_workflows(completed_before=before, status=statuses, limit=500,
+                                                 load_input=False, load_output=False):
+            self.forget([row.workflow_id for row in old])
+            gone += len(old)
+        return gone
+
+    def adopt(self, versions_alive: Collection[str] = ()) -> int:
+        """Take over waiting jobs that only a program of another engine version would run, unless one of that
+        version is alive; returns how many. They begin anew under their own id: steps are idempotent."""
+        keep, adopted = {APP_VERSION, "", *versions_alive}, 0
+        foreign = [row for row in self._client.list_workflows(status=[*_STATUSES[JobState.WAITING]], load_input=False)
+                   if (row.app_version or "") not in keep and row.queue_name]
+        for row in foreign:
+            full = self._client.list_workflows(workflow_ids=[row.workflow_id])[0]
+            self.forget([row.workflow_id])
+            options: EnqueueOptions = {"workflow_name": row.name, "queue_name": row.queue_name or LIVE,
+                                       "workflow_id": row.workflow_id}
+            if row.priority:
+                options["priority"] = row.priority
+            self._client.enqueue(options, *(full.input or {"args": ()})["args"])
+            adopted += 1
+        return adopted
+
+
+class Abandoned(BaseException):
+    """This run of a job is over without an outcome: others have it, or will. No `Exception`, so that nothing on
+    the way takes it for a fault of the item."""
+
+
+class Fence(Protocol):
+    """Tells whether this process was taken for dead; `capture/lifeline.py`."""
+
+    def incarnation(self) -> int:
+        """A number that changes when it was."""
+
+    def checked(self) -> int:
+        """The same, after making sure. May raise the store's errors."""
+
 
 class Engine:
     """Runs jobs durably on one database.
 
     `database` is the shared SQLAlchemy engine of `store/database.py`, `key` 32 bytes for the serializer,
-    `jobs` every kind of work this process can do. One Engine at a time per process (dbos is a singleton).
-    Use as a context manager. Raises `EngineRefused` when the pool is too small or an engine row is pickled.
+    `jobs` every kind of work this process can do, `executor` an id no other process ever had. `fence` is asked
+    before each step: when this process was taken for dead, the job is abandoned to whoever took it up. One
+    Engine at a time per process (dbos is a singleton). Use as a context manager. Raises `EngineRefused` when the
+    pool is too small or an engine row is pickled.
     """
 
     def __init__(self, database: sa.Engine, settings: EngineSettings, *, key: bytes, pool_size: int,
-                 jobs: Sequence[Job], executor: str = "local") -> None:
+                 jobs: Sequence[Job], executor: str, fence: Fence) -> None:
         self._jobs = {job.name: job for job in jobs}
         self._limits = {queue: limit(settings) for queue, limit in QUEUES.items()
                         if any(job.queue == queue for job in jobs)}
@@ -214,10 +284,12 @@ class Engine:
         if pool_size < least:
             raise EngineRefused(f"store.pool_size is {pool_size}; {total} jobs at a time need at least {least}")
         self._database, self._settings, self._key = database, settings, key
-        self._executor = executor
+        self._executor, self._fence = executor, fence
         self._client: Jobs | None = None
-        self._running: Counter[str] = Counter()
-        self._count_lock = threading.Lock()
+        self._places = {queue: threading.BoundedSemaphore(limit) for queue, limit in self._limits.items()}
+        self._running: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._handover = threading.Event()
 
     def __enter__(self) -> Engine:
         self.start()
@@ -227,32 +299,43 @@ class Engine:
         self.stop()
 
     def start(self) -> None:
-        """Take up unfinished work of this executor and begin to work through the queues."""
+        """Begin to work through the queues."""
         quiet()
+        self._client = Jobs(self._database, key=self._key)
+        refuse_pickles(self._database)
         config: DBOSConfig = {
             "name": APP, "system_database_engine": self._database, "application_version": APP_VERSION,
             "executor_id": self._executor, "serializer": SealedSerializer(self._key), "enable_otlp": False,
             "log_level": "ERROR", "use_listen_notify": False, "notification_listener_polling_interval_sec": 0.25,
         }
-        refuse_pickles(self._database)
         DBOS(config=config)
         for job in self._jobs.values():
-            DBOS.workflow(name=job.name, max_recovery_attempts=100)(self._counted(job))
+            DBOS.workflow(name=job.name, max_recovery_attempts=100)(self._work(job))
         DBOS.listen_queues([*self._limits])
         DBOS.launch()
         quiet()
         for queue, limit in self._limits.items():
-            DBOS.register_queue(queue, worker_concurrency=limit, polling_interval_sec=self._settings.polling_seconds)
-        self._client = Jobs(self._database, key=self._key)
-        self._purge()
+            # one row for all workers: the last one to start sets it, `_places` keeps each to its own limit
+            DBOS.register_queue(queue, worker_concurrency=limit, polling_interval_sec=self._settings.polling_seconds,
+                                on_conflict="always_update")
 
-    def stop(self) -> None:
-        """Stop taking work, let the running items finish (at most 60 s), and let go of the database."""
+    def stop(self) -> int:
+        """Stop taking work, let what runs finish for `engine.stop_seconds`, and let go of the database.
+
+        What is not finished then is abandoned: it stays in the database for the next worker. Returns how many.
+        """
+        timer = threading.Timer(self._settings.stop_seconds, self._handover.set)
+        timer.daemon = True
+        timer.start()
+        # dbos waits in whole seconds, so it is asked to wait only when there is something to wait for
+        DBOS.destroy(workflow_completion_timeout_sec=int(self._settings.stop_seconds) + 2 if self.running() else 0,
+                     destroy_registry=True)
+        timer.cancel()
+        self._handover.set()
         if self._client is not None:
             self._client.close()
             self._client = None
-        # dbos waits in whole seconds, so it is asked to wait only when there is something to wait for
-        DBOS.destroy(workflow_completion_timeout_sec=60 if self.running() else 0, destroy_registry=True)
+        return self.running()
 
     @property
     def jobs(self) -> Jobs:
@@ -261,59 +344,64 @@ class Engine:
         return self._client
 
     def enqueue_job(self, session: Session, job: str, job_id: str, args: Sequence[Fact] = (), *,
-                    priority: int = 0) -> None:
+                    priority: int = 0, delay: float = 0.0) -> None:
         """Queue a job of this engine in the caller's transaction; see `Jobs.enqueue`."""
-        self.jobs.enqueue(session, job, self._jobs[job].queue, job_id, args, priority=priority)
+        self.jobs.enqueue(session, job, self._jobs[job].queue, job_id, args, priority=priority, delay=delay)
 
-    def enqueue(self, session: Session, capture: str, attempt: int = 0) -> None:
-        """Queue a capture in the caller's transaction. The same capture and attempt twice is once."""
-        self.enqueue_job(session, CAPTURE, workflow_id(capture, attempt), [capture])
+    def enqueue(self, session: Session, capture: str, run: int = 0) -> None:
+        """Queue a capture in the caller's transaction. The same capture and run twice is once."""
+        self.enqueue_job(session, CAPTURE, workflow_id(capture, run), [capture, run])
 
     def running(self, queue: str | None = None) -> int:
         """How many jobs run in this process, of one queue or of all: low-priority work makes way by it."""
-        with self._count_lock:
-            return self._running[queue] if queue else self._running.total()
+        with self._lock:
+            return sum(queue in (None, its) for its in self._running.values())
 
-    def stranded(self, captures: Iterable[str]) -> list[tuple[str, int]]:
-        """Which of these unfinished captures no workflow will finish, with the attempt to queue next."""
-        found: list[tuple[str, int]] = []
-        for capture in captures:
-            known = self.jobs.list(prefix=f"capture-{capture}-")
-            if not any(job.state in (JobState.WAITING, JobState.RUNNING) for job in known):
-                found.append((capture, len(known)))
-        return found
+    def runs(self, job_id: str) -> bool:
+        """Whether this process is at work on the job."""
+        with self._lock:
+            return job_id in self._running
 
-    def _counted(self, job: Job) -> Callable[..., Fact]:
-        """The work of a job as dbos runs it: counted, with our step."""
+    def _work(self, job: Job) -> Callable[..., Fact]:
+        """The work of a job as dbos runs it: within this process's limit, known to run, with our step."""
         def run(*args: Fact) -> Fact:
-            with self._count_lock:
-                self._running[job.queue] += 1
+            me = DBOS.workflow_id or ""
+            began = self._fence.incarnation()
+            with self._lock:
+                self._running[me] = job.queue
             try:
-                return job.work(self._step, *args)
+                with self._places[job.queue]:
+                    return job.work(partial(self._step, began), *args)
             finally:
-                with self._count_lock:
-                    self._running[job.queue] -= 1
+                with self._lock:
+                    self._running.pop(me, None)
 
         run.__qualname__ = job.name  # dbos knows a function by its name
         return run
 
-    def _step(self, name: str, function: Callable[[], R]) -> R:
-        """Run one step with checkpoint and retries. Raises `StepFailed` with the reason code."""
-        return DBOS.run_step({
-            "name": name, "retries_allowed": True, "max_attempts": self._settings.attempts,
-            "interval_seconds": self._settings.retry_seconds, "backoff_rate": 2.0,
-            "should_retry": lambda error: isinstance(error, StepFailed) and error.retry},
-            partial(safely, name, function))
+    def _step(self, incarnation: int, name: str, function: Callable[[], R]) -> R:
+        """Run one step with checkpoint and retries. Raises `StepFailed` with the reason code, and `Abandoned`."""
+        return DBOS.run_step({"name": name}, partial(self._tried, incarnation, name, function))
 
-    def _purge(self) -> None:
-        """Engine rows of finished captures go after a week; the ledger and the audit keep what matters."""
-        before = (datetime.now(UTC) - KEEP_FINISHED).isoformat()
-        while True:
-            old = DBOS.list_workflows(completed_before=before, status=list(_ENDED), limit=500,
-                                      load_input=False, load_output=False)
-            if not old:
-                return
-            DBOS.delete_workflows([w.workflow_id for w in old])
+    def _tried(self, incarnation: int, name: str, function: Callable[[], R]) -> R:
+        for attempt in range(1, self._settings.attempts + 1):
+            try:
+                if self._handover.is_set() or safely("fence", self._fence.checked) != incarnation:
+                    raise Abandoned
+                return safely(name, function)
+            except StepFailed as failure:
+                if self._handover.is_set():
+                    raise Abandoned from None  # what it worked with was closed under it
+                if not failure.retry or attempt == self._settings.attempts:
+                    raise
+            self._handover.wait(jittered(self._settings.retry_seconds, attempt))
+        raise Abandoned
+
+
+def jittered(base: float, failures: int, *, longest: float = 3600.0) -> float:
+    """Seconds to wait after so many failures: anything up to a limit that doubles each time (full jitter), so
+    that those who failed together do not come back together."""
+    return random.uniform(0.0, min(longest, base * 2.0 ** min(failures, 30)))  # noqa: S311 - no secret
 
 
 def prepare(database: sa.Engine) -> None:
@@ -329,16 +417,16 @@ def _schema(database: sa.Engine) -> str | None:
 def _status(row: WorkflowStatus) -> JobStatus:
     error = row.error.reason if isinstance(row.error, StepFailed) else type(row.error).__name__ if row.error else ""
     return JobStatus(row.workflow_id, row.name, row.queue_name or "", _STATE_OF[row.status], row.output, error,
-                     _time(row.created_at), _time(row.updated_at), row.executor_id or "")
+                     _time(row.created_at), _time(row.updated_at), row.executor_id or "", row.app_version or "")
 
 
 def _time(milliseconds: int | None) -> datetime:
     return datetime.fromtimestamp((milliseconds or 0) / 1000, UTC)
 
 
-def workflow_id(capture: str, attempt: int = 0) -> str:
-    """The engine's id of a capture: an id of ours, nothing of the mail."""
-    return f"capture-{capture}-{attempt}"
+def workflow_id(capture: str, run: int = 0) -> str:
+    """The engine's id of a capture's run: an id of ours, nothing of the mail."""
+    return f"capture-{capture}-{run}"
 
 
 def quiet() -> None:

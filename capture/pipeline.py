@@ -19,19 +19,19 @@ from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope
 from store import identity, ledger, outbox, quarantine
-from store.errors import NotFound
+from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
 
 LINK, HOLD, GONE = "link", "hold", "gone"
 STATES = {LINK: "linked", HOLD: "held"}
 
 
-def capture_item(capture: str, tools: Tools, step: Step = directly) -> str:
+def capture_item(capture: str, tools: Tools, step: Step = directly, *, patient: bool = False) -> str:
     """Work one tagged item through and return what became of it: "link", "hold" or "gone".
 
     What cannot be fetched, read, scanned or linked is held for review, never linked and never lost.
-    Raises `StepFailed` only when not even holding was possible; the capture then stays unfinished and is
-    taken up again at the next start.
+    Raises `StepFailed` when not even holding was possible, or, when `patient`, with `retry` when a later run
+    may work: the capture then stays unfinished and is taken up again.
     """
     step("track", partial(track, tools, capture))
     try:
@@ -40,6 +40,8 @@ def capture_item(capture: str, tools: Tools, step: Step = directly) -> str:
         if outcome == LINK:
             step("link", partial(link, tools, capture))
     except StepFailed as failure:
+        if failure.retry and patient:
+            raise
         if failure.reason == ItemGone.code:
             outcome = step("gone", partial(gone, tools, capture))
         else:
@@ -49,6 +51,17 @@ def capture_item(capture: str, tools: Tools, step: Step = directly) -> str:
             step("mark", partial(mark, tools, capture, outcome))
         except StepFailed:
             step("unmarked", partial(unmarked, tools, capture))
+    step("notify", partial(notify, tools, capture))
+    return outcome
+
+
+def set_aside(capture: str, tools: Tools, reason: str, step: Step = directly) -> str:
+    """Hold an item unread, because working on it ended its worker again and again; `reason` is the code. One that
+    has an outcome already keeps it. Raises `StepFailed` as `capture_item` does."""
+    outcome = step("hold", partial(hold, tools, capture, reason))
+    with contextlib.suppress(StepFailed):  # showing it may be what goes wrong: the outcome stands without
+        step("mark", partial(mark, tools, capture, outcome))
+    step("unmarked", partial(unmarked, tools, capture))
     step("notify", partial(notify, tools, capture))
     return outcome
 
@@ -72,7 +85,9 @@ def examine(tools: Tools, capture: str) -> str:
         ref = _ref(tools, row)
     item = tools.mailbox.fetch(ref)
     with tools.database.session() as session:
-        quarantine.stage(session, tools.keys, capture, "mail", item.raw)
+        if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
+            return ""  # another worker was quicker, having taken this one for dead
+        staged = quarantine.stage(session, tools.keys, capture, "mail", item.raw)
 
     extraction = tools.extractor.extract(item.raw)
     report = tools.scanner.scan(extraction)
@@ -80,6 +95,10 @@ def examine(tools: Tools, capture: str) -> str:
 
     content = identity.content_hash(tools.keys, item.raw)
     with tools.database.session() as session:
+        if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
+            return ""
+        if staged not in {blob.id for blob in quarantine.blobs(session, capture_id=capture, kind="mail")}:
+            raise StepFailed("overtaken", retry=True)  # no verdict may go with the mail another worker staged
         quarantine.stage(session, tools.keys, capture, "extraction", wire.to_bytes(extraction))
         ledger.scanned(session, capture, item_key=_item_key(tools, extraction.envelope, content),
                        content_hash=content, decision=decision)
@@ -100,8 +119,10 @@ def link(tools: Tools, capture: str) -> int:
     """Write the item to the CRM (an upsert by our key), then note it and destroy what was staged."""
     with tools.database.reading() as session:
         row = ledger.get(session, capture)
-        if row.state == CaptureState.LINKED:
-            return 0
+        if row.outcome != LINK:
+            raise BadState(f"capture {capture}: ruled {row.outcome or 'nothing'}, asked to link")
+        if row.state != CaptureState.DECIDED:
+            return 0  # it is linked; what became of it since must not be undone
         item_key = ledger.item_key(session, capture)
         mail = MailItem(_ref(tools, row), quarantine.read(session, tools.keys, _blob(session, capture, "mail")))
         text = _blob(session, capture, "extraction", optional=True)

@@ -14,7 +14,7 @@ from capture.errors import StepFailed, TryLater
 from capture.logs import fields, where
 from capture.meter import METER
 from pii_scan.errors import MailweirError
-from store.errors import DatabaseLocked
+from store.errors import DatabaseLocked, DatabaseRefused
 
 R = TypeVar("R")
 log = logging.getLogger("mailweir.steps")
@@ -35,7 +35,7 @@ def _translated(name: str, function: Callable[[], R]) -> R:
         return function()
     except StepFailed:
         raise
-    except (TryLater, DatabaseLocked) as error:
+    except (TryLater, DatabaseLocked, DatabaseRefused) as error:
         raise StepFailed(error.code, retry=True) from None
     except MailweirError as error:
         raise StepFailed(error.code) from None

@@ -1,135 +1,185 @@
-"""The loop: find tagged items, put each into the ledger and the queue, and wait for the engine.
+"""One worker: watches the mailboxes, works through the queue, and looks after what dead workers left.
 
-One process works on a home (`worker.lock`); several workers come with the lease of the scale-out issue.
+Any number of them may run on one database, on one machine or many. Only one looks into the mailboxes at a time
+(a lease); all of them work through the queue.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 from capture import pipeline
-from capture.engine import CAPTURE, LIVE, Engine, Job
-from capture.errors import WorkerBusy
+from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
+from capture.errors import StepFailed
+from capture.lifeline import Lifeline
 from capture.ports import Step
 from capture.settings import Settings
+from capture.takeover import Takeover, after_fault
 from capture.watch import Watch
 from capture.wiring import Tools, assembled
-from store import ledger
+from store import leases, ledger, tries
 
 log = logging.getLogger("mailweir.worker")
 
-TAKE_UP_SECONDS = 2.0
-MAX_TRIES = 3
+LOOK = "watch"
+"""The lease of whoever looks into the mailboxes."""
+_TICK = 0.1
 
 
-def run(settings: Settings, *, once: bool = False) -> dict[str, int]:
+def run(settings: Settings, *, once: bool = False, watch: bool = True) -> dict[str, int]:
     """Work through tagged items, and with `once` return when nothing is left; else until told to stop.
 
-    Returns how many captures ended linked, held or gone, and how many are unfinished. SIGTERM and SIGINT
-    stop it cleanly: running items finish, the others wait in the database.
-    Raises `WorkerBusy` when another process works on this home, `Unreachable` when the mailboxes cannot be
-    opened at the start.
+    With `once` an item that cannot be worked on now is held at once instead of tried again for
+    `engine.patience_seconds`. Without `watch` only the queue is worked through.
+    Returns how many captures ended linked, held or gone, and how many are unfinished. SIGTERM and SIGINT stop it
+    cleanly: what runs may finish for `engine.stop_seconds`, the rest waits in the database; a second one ends the
+    process at once, which loses nothing either.
+    Raises `Unreachable` when the mailboxes cannot be opened at the start.
     """
-    with _alone(settings.home), assembled(settings) as tools, _engine(tools) as engine, _stop_signals() as stop:
-        loop, watch = Loop(tools, engine), Watch(tools, engine.enqueue)
-        loop.take_up()
-        watch.look(first=True)
-        log.info("watching; stop with Ctrl-C or SIGTERM")
-        while not stop.is_set():
-            if loop.busy():
-                stop.wait(0.1)
-                loop.take_up(every=TAKE_UP_SECONDS)
-            elif once:
-                if not watch.look() and not watch.trouble:
-                    break
-                stop.wait(min(watch.trouble, 1) * settings.engine.retry_seconds)
-            else:
-                stop.wait(settings.poll_seconds)
-            if not once and watch.due():
-                watch.look()
-        watch.close()
-        pipeline.deliver(tools, limit=1000)
-        return loop.totals()
+    if once:
+        settings = settings.model_copy(update={"engine": settings.engine.model_copy(update={"patience_seconds": 0})})
+    with stop_signals() as stop, running(settings) as worker:
+        try:
+            _loop(worker, stop, once=once, watch=watch)
+        finally:
+            if not worker.finish():
+                log.warning("stopping with work in hand; the next worker takes it up")
+        pipeline.deliver(worker.tools, limit=1000)
+        return worker.totals()
 
 
-class Loop:
-    """Knows what is unfinished and queues what no workflow will finish."""
+@dataclass(slots=True)
+class Worker:
+    """A running worker: its tools, its engine, its lease."""
 
-    def __init__(self, tools: Tools, engine: Engine) -> None:
-        self.tools, self.engine = tools, engine
-        self._took_up = 0.0
-        self._parked: set[str] = set()
-
-    def take_up(self, *, every: float = 0.0) -> None:
-        """Queue unfinished captures that no workflow will finish (a fault put an end to theirs).
-
-        Looks at most once in `every` seconds. A capture that ends so `MAX_TRIES` times in a row is parked until
-        the next start: it stays unfinished, is not lost, and `doctor` counts it.
-        """
-        if time.monotonic() - self._took_up < every:
-            return
-        self._took_up = time.monotonic()
-        for capture, attempt in self.engine.stranded(self._unfinished() - self._parked):
-            if attempt and attempt % MAX_TRIES == 0 and every:
-                log.error("capture %s ended in a fault %d times and is parked", capture, attempt)
-                self._parked.add(capture)
-                continue
-            with self.tools.database.session() as session:
-                self.engine.enqueue(session, capture, attempt)
+    tools: Tools
+    engine: Engine
+    lifeline: Lifeline
+    stopped: bool = False
 
     def busy(self) -> bool:
-        """True while a capture is unfinished that has not been parked."""
-        return bool(self._unfinished() - self._parked)
+        """True while a capture is unfinished that is not parked."""
+        with self.tools.database.reading() as session:
+            return tries.unfinished(session) > tries.parked_count(session)
+
+    def may_look(self) -> bool:
+        """Whether looking into the mailboxes is this worker's; it then is for one lease more."""
+        with self.tools.database.session() as session:
+            return leases.hold(session, LOOK, self.lifeline.executor, self.tools.settings.engine.lease_seconds)
 
     def totals(self) -> dict[str, int]:
-        """How the captures of this home ended."""
+        """How the captures of this database ended."""
         with self.tools.database.reading() as session:
             return ledger.outcomes(session)
 
-    def _unfinished(self) -> set[str]:
-        with self.tools.database.reading() as session:
-            return ledger.unfinished_ids(session)
+    def finish(self) -> bool:
+        """Stop the engine, once; False when something had to be left in hand."""
+        if not self.stopped:
+            self.stopped = True
+            return self.engine.stop() == 0
+        return True
 
 
-def _engine(tools: Tools) -> Engine:
+@contextmanager
+def running(settings: Settings) -> Iterator[Worker]:
+    """A worker at work in threads of this process until the block ends; it does not watch by itself."""
+    with assembled(settings) as tools, Lifeline(
+            tools.database, settings.engine, engine_version=APP_VERSION) as lifeline:
+        engine = _engine(tools, lifeline)
+        takeover = Takeover(tools.database, engine, settings.engine, lifeline.executor)
+        worker = Worker(tools, engine, lifeline)
+        try:
+            engine.start()
+            lifeline.tend(takeover.round)
+            yield worker
+        finally:
+            worker.finish()
+
+
+def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> None:
+    watching = Watch(worker.tools, worker.engine.enqueue)
+    first = True
+    try:
+        while not stop.is_set():
+            idle = once and not worker.busy()
+            if watch and (first or idle or (not once and watching.due())) and worker.may_look():
+                brought = watching.look(first=first)
+                if first and not once:
+                    log.info("watching; stop with Ctrl-C or SIGTERM")
+                first = False
+                if idle and not brought and not watching.trouble:
+                    return
+                stop.wait(min(watching.trouble, 1) * worker.tools.settings.engine.retry_seconds)
+            elif idle:
+                return
+            stop.wait(_TICK)
+    finally:
+        watching.close()
+
+
+def _engine(tools: Tools, lifeline: Lifeline) -> Engine:
+    """The engine with every kind of work this program knows."""
     settings = tools.settings
 
-    def work(step: Step, capture: str) -> str:
+    def work(step: Step, capture: str, run: int = 0) -> str:
         began = time.monotonic()
-        outcome = pipeline.capture_item(capture, tools, step)
-        log.info("capture %s: %s after %.1f s", capture, outcome, time.monotonic() - began)
+        with tools.database.reading() as session:
+            patient = tries.age(session, capture) < settings.engine.patience_seconds
+            troubled = tries.get(session, f"capture-{capture}") is not None
+        try:
+            outcome = pipeline.capture_item(capture, tools, step, patient=patient)
+        except StepFailed as failure:
+            with tools.database.session() as session:
+                after_fault(session, engine, settings.engine, capture, failure.reason,
+                            counts=not (failure.retry and patient))
+            raise
+        if troubled:
+            with tools.database.session() as session:
+                tries.done(session, f"capture-{capture}")
+        log.info("capture %s: %s after %.1f s, run %d", capture, outcome, time.monotonic() - began, run)
         return outcome
 
-    return Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
-                  pool_size=settings.store.pool_size, jobs=[Job(CAPTURE, LIVE, work)])
-
-
-@contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Hold `worker.lock`; the system lets it go when the process ends, however it ends."""
-    with (home / "worker.lock").open("w") as file:
+    def aside(step: Step, capture: str, reason: str) -> str:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise WorkerBusy(str(home)) from None
-        yield
+            outcome = pipeline.set_aside(capture, tools, reason, step)
+        except StepFailed as failure:
+            with tools.database.session() as session:
+                after_fault(session, engine, settings.engine, capture, failure.reason, job=ASIDE,
+                            counts=not failure.retry)
+            raise
+        with tools.database.session() as session:
+            for key in (f"capture-{capture}", f"aside-{capture}"):
+                tries.done(session, key)
+        return outcome
+
+    engine = Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
+                    pool_size=settings.store.pool_size, executor=lifeline.executor, fence=lifeline,
+                    jobs=[Job(CAPTURE, LIVE, work), Job(ASIDE, LIVE, aside)])
+    return engine
 
 
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, while the block runs in the main thread."""
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, while the block runs in the main thread. The second one ends the
+    process there and then."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def on_signal(number: int, _frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

@@ -14,6 +14,7 @@ from capture.errors import EngineRefused, StepFailed
 from capture.ports import Step
 from capture.settings import EngineSettings
 from store.database import Database
+from store.tables import new_id
 
 KEY = bytes(32)
 SETTINGS = EngineSettings(concurrency=2, polling_seconds=0.05, retry_seconds=0.01, attempts=2)
@@ -25,8 +26,20 @@ def db(store_url: str) -> Iterator[Database]:
         yield database
 
 
+class Alive:
+    """A process that was never taken for dead, until `died` says so."""
+
+    died = 0
+
+    def incarnation(self) -> int:
+        return self.died
+
+    checked = incarnation
+
+
 def engine(db: Database, *jobs: Job, **other: Any) -> Engine:
-    return Engine(db.engine, SETTINGS, key=KEY, jobs=jobs, pool_size=other.pop("pool_size", 30), **other)
+    given = {"pool_size": 30, "executor": new_id(), "fence": Alive()} | other
+    return Engine(db.engine, SETTINGS, key=KEY, jobs=jobs, **given)
 
 
 def ended(jobs: Jobs, job_id: str, seconds: float = 20) -> JobState:
