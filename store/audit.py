@@ -39,7 +39,18 @@ EVENTS: dict[str, str] = {
     "store:database:created": "The database was made; body: schema version.",
     "store:database:upgraded": "The schema was brought to a newer version; body: from, to.",
     "store:key:bound": "The master key was tied to this database; subject: key id.",
-    "capture:item:registered": "A tagged item was taken on; subject: capture; body: generation.",
+    "capture:item:registered": "A tagged item was taken on; subject: capture; body: generation, kind, trigger, record.",
+    "capture:item:cancelled": "A capture ended before it was picked up; body: why.",
+    "capture:item:refused": "An item was refused and nothing of it kept; body: reason.",
+    "capture:untrack:requested": "Somebody took the category of a linked item off; subject: capture; body: activity.",
+    "capture:untrack:closed": "A request to untrack was dealt with; subject: capture; body: outcome.",
+    "watch:mailbox:added": "A mailbox is watched from now on; subject: mailbox; body: backend, division.",
+    "watch:mailbox:removed": "A mailbox is watched no more; subject: mailbox.",
+    "watch:mailbox:parked": "A mailbox refuses us and is only tried now and then; subject: mailbox; body: code.",
+    "watch:mailbox:resumed": "A parked mailbox can be looked at again; subject: mailbox.",
+    "watch:mailbox:reconciled": "A mailbox was looked through in full; body: found, missed by the cursors.",
+    "watch:folder:bound": "A folder was bound to a CRM record; subject: folder; body: record.",
+    "watch:folder:unbound": "A folder is bound to a CRM record no more; subject: folder.",
     "capture:item:decided": "An item was read, scanned and decided; body: outcome, why, verdict, kinds, policy.",
     "capture:item:linked": "An item was linked; body: activity, how it was matched, number of records.",
     "capture:item:held": "A case was opened; body: case, reason.",
@@ -124,7 +135,7 @@ def append(session: Session, action: str, *, actor: str, subject: str = "",
     action that is not in `EVENTS` and for anything that could be free text.
     """
     text = _checked(action, actor, subject, body or {})
-    last = _locked_head(session)
+    last = lock(session)
     if last is None:
         raise AuditBroken("the head of the chain is missing")
     seq, at = last.count + 1, now().isoformat(timespec="microseconds")
@@ -145,7 +156,7 @@ def head(session: Session) -> Anchor:
 
 def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
     """Walk the whole chain; memory stays flat. Writers wait meanwhile, so chain and head are of one moment."""
-    _locked_head(session)
+    lock(session)
     end = head(session)
     count, previous, anchored = 0, _START, anchor is None or anchor.count == 0
     for seq, at, actor, action, subject, body, before, digest in _rows(session):
@@ -223,7 +234,7 @@ def _rows(session: Session) -> Iterator[Sequence[Any]]:
         last = page[-1][0]
 
 
-def _locked_head(session: Session) -> AuditHead | None:
+def lock(session: Session) -> AuditHead | None:
     """The head, with the lock that keeps other writers of the chain waiting until the commit."""
     begin_write(session)
     return session.scalars(select(AuditHead).where(AuditHead.id == 1).with_for_update(key_share=True)

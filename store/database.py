@@ -26,14 +26,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session
 
 from store.errors import (
+    DatabaseAway,
     DatabaseConflict,
     DatabaseCorrupt,
     DatabaseLocked,
@@ -45,6 +46,17 @@ from store.errors import (
 
 VERSION_TABLE = "mailweir_schema"
 """Where Alembic keeps the schema version; a name of our own, because the file is shared."""
+
+POSTGRES_CONNECTION: dict[str, Any] = {
+    "application_name": "mailweir",
+    "connect_timeout": 10,
+    # a frozen process lets go of its locks after half a minute
+    "options": "-c idle_in_transaction_session_timeout=30s",
+    # a server that vanished is noticed within a minute, and not when the system gives up after hours
+    "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""What every connection to PostgreSQL is told; the query part of the URL wins."""
 
 _R = TypeVar("_R")
 _ONE_UPGRADE = threading.Lock()
@@ -86,6 +98,17 @@ class Database:
         with translated(), self.sessionmaker() as session:
             yield session
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session for queries that all see one moment; writers go on meanwhile. Nothing is committed."""
+        with translated(), self.sessionmaker() as session:
+            if self.is_sqlite:
+                session.connection().exec_driver_sql("BEGIN")
+            else:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            session.info["snapshot"] = True
+            yield session
+
     def scrub(self) -> None:
         """Overwrite what deleted rows and old page versions left in the files (SQLite: empty the WAL).
 
@@ -118,8 +141,9 @@ def open_database(url: str, *, pool_size: int = 30, busy_seconds: float = 30.0, 
         engine = create_engine(parsed, connect_args={"timeout": busy_seconds}, **options)
         _prepare_sqlite(engine, busy_seconds)
     else:
-        engine = create_engine(parsed, pool_pre_ping=True, connect_args={
-            "options": "-c idle_in_transaction_session_timeout=30s"}, **options)
+        told = POSTGRES_CONNECTION | dict(parsed.query)
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=told, **options)
+        _silence_postgres(engine)
     return Database(engine, sessionmaker(engine, class_=Session, expire_on_commit=False))
 
 
@@ -159,6 +183,22 @@ def _prepare_sqlite(engine: Engine, busy_seconds: float) -> None:
     def on_checkout(connection: sqlite3.Connection, _record: object, _proxy: object) -> None:
         # asking for SERIALIZABLE, as dbos does for its steps, leaves the driver in deferred mode
         connection.isolation_level = "IMMEDIATE"
+
+
+def _silence_postgres(engine: Engine) -> None:
+    """Keep values out of errors: the server quotes the failing row, or the word it could not read. What is left is
+    the state and the constraint; the texts of our own triggers stay."""
+
+    @event.listens_for(engine, "handle_error")
+    def on_error(context: ExceptionContext) -> None:
+        origin = context.original_exception
+        state = getattr(origin, "sqlstate", None)
+        if state is None or state.startswith("P0"):  # P0: RAISE in a function
+            return
+        said = f"state {state} {getattr(getattr(origin, 'diag', None), 'constraint_name', None) or ''}".rstrip()
+        origin.args = (said,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (said,)
 
 
 def begin_write(session: OrmSession) -> None:
@@ -273,14 +313,28 @@ _SQLITE_NAMES: dict[str, type[StoreError]] = {
     "SQLITE_PERM": DatabaseRefused,
     "SQLITE_AUTH": DatabaseRefused,
 }
-_POSTGRES_CLASSES: dict[str, type[StoreError]] = {
+_POSTGRES_STATES: dict[str, type[StoreError]] = {
     "55P03": DatabaseLocked,   # lock not available
     "40P01": DatabaseLocked,   # deadlock
     "40001": DatabaseLocked,   # serialization failure
+    "25P03": DatabaseLocked,   # idle in a transaction for too long: the process was frozen
+    "57014": DatabaseLocked,   # a timeout of the server
     "42P01": DatabaseMissing,  # no such table
     "3D000": DatabaseMissing,  # no such database
+    "42501": DatabaseRefused,  # the role may not do this
+    "57P01": DatabaseAway,     # the administrator stops the server
+    "57P02": DatabaseAway,     # a process of the server crashed
+    "57P03": DatabaseAway,     # it starts, and takes no connections yet
+    "53300": DatabaseAway,     # too many connections
     "XX001": DatabaseCorrupt,
     "XX002": DatabaseCorrupt,
+}
+_POSTGRES_CLASSES: dict[str, type[StoreError]] = {
+    "08": DatabaseAway,        # the connection was lost
+    "28": DatabaseRefused,     # wrong user or password
+    "53": DatabaseRefused,     # disk or memory full
+    "57": DatabaseRefused,
+    "58": DatabaseRefused,     # an error of the system below
 }
 
 
@@ -297,7 +351,7 @@ def translated() -> Iterator[None]:
         if "audit" in str(exc.orig):  # SQLite's RAISE(ABORT) comes as a broken constraint
             raise
         raise DatabaseConflict(_constraint(exc)) from None
-    except DatabaseError as exc:
+    except DBAPIError as exc:
         ours = _named(exc)
         if ours is None:
             raise
@@ -313,12 +367,12 @@ def _constraint(exc: IntegrityError) -> str:
     return str(named or getattr(exc.orig, "sqlite_errorname", "constraint"))
 
 
-def undecodable(exc: DatabaseError) -> bool:
+def undecodable(exc: DBAPIError) -> bool:
     """Whether a text of the row is not UTF-8: somebody wrote to the file past the program."""
     return isinstance(exc.orig, sqlite3.OperationalError) and "decode" in str(exc.orig)
 
 
-def _named(exc: DatabaseError) -> StoreError | None:
+def _named(exc: DBAPIError) -> StoreError | None:
     origin = exc.orig
     if isinstance(origin, sqlite3.Error):
         name = getattr(origin, "sqlite_errorname", "")
@@ -327,11 +381,10 @@ def _named(exc: DatabaseError) -> StoreError | None:
         found = _by_sqlite_name(name, None)
         return found(name) if found else None
     state = getattr(origin, "sqlstate", None)
-    if state is None:
-        return DatabaseRefused("no connection to the database server")
-    found = _POSTGRES_CLASSES.get(state)
-    if found is None and state[:2] in {"08", "53", "57", "28"}:
-        found = DatabaseRefused
+    if state is None:  # the driver itself: refused, cut off, or closed under us
+        lost = exc.connection_invalidated or isinstance(exc, OperationalError | InterfaceError)
+        return DatabaseAway("no connection to the database server") if lost else None
+    found = _POSTGRES_STATES.get(state) or _POSTGRES_CLASSES.get(state[:2])
     return found(f"state {state}") if found else None
 
 

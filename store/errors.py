@@ -3,7 +3,8 @@
     MailweirError (pii_scan/errors.py)
     `-- StoreError
         |-- DatabaseMissing     there is no database where the settings say
-        |-- DatabaseLocked      another process holds the write lock for too long
+        |-- DatabaseLocked      another process holds the write lock for too long: try later
+        |   `-- DatabaseAway    the server restarts or cannot be reached: try later
         |-- DatabaseOutdated    the schema is older or newer than this program
         |-- DatabaseCorrupt     the file is damaged or is not a database
         |-- DatabaseRefused     the database refuses the work (full disk, read-only, no connection)
@@ -13,6 +14,7 @@
         |-- KeyWrong            the master key is damaged or belongs to another database
         |-- ContentUnreadable   encrypted content does not fit its row or was changed
         |-- ContentDestroyed    the content's key was destroyed; nobody can read it again
+        |-- StaleCursor         another watcher has moved the folder on
         |-- NotFound            no such capture, case, notice or record
         |-- BadState            the step does not follow from the state the item is in
         |-- BadAuditBody        an audit event that is not in the list, or whose facts are free text
@@ -44,6 +46,13 @@ class DatabaseLocked(StoreError):
 
     code = "database-locked"
     hint = "Wait and try again; if it lasts, look for a second program that has the file open."
+
+
+class DatabaseAway(DatabaseLocked):
+    """The database server cannot be reached: it restarts, was stopped, or the network is down."""
+
+    code = "database-away"
+    hint = "Nothing to do during a restart: mailweir tries again. If it lasts, look at the server and `store.database`."
 
 
 class DatabaseOutdated(StoreError):
@@ -107,6 +116,13 @@ class ContentDestroyed(StoreError):
 
     code = "content-destroyed"
     hint = "Nothing to do: `mailweir audit show` says who destroyed it and when."
+
+
+class StaleCursor(StoreError):
+    """Another watcher has moved this folder on meanwhile, so nothing of this page was kept."""
+
+    code = "cursor-stale"
+    hint = "Nothing to do: the folder is looked at again from where the other watcher left it."
 
 
 class NotFound(StoreError):

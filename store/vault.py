@@ -29,6 +29,7 @@ def prepare(db: Database, keys: Keys, *, actor: str = "mailweir") -> str:
     upgrade(db)
     after = head_version()
     with db.session() as session:
+        audit.lock(session)  # two processes may prepare at once; the second finds what the first wrote
         schema = session.get(Meta, _SCHEMA)
         if schema is None:
             session.add_all([Meta(name=_SCHEMA, value=after), Meta(name=_KEY_ID, value=keys.id),

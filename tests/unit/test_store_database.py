@@ -33,12 +33,12 @@ from store.database import (
     upgrade,
 )
 from store.errors import (
+    DatabaseAway,
     DatabaseConflict,
     DatabaseCorrupt,
     DatabaseLocked,
     DatabaseMissing,
     DatabaseOutdated,
-    DatabaseRefused,
 )
 from store.migrations.scope import METADATA, ours
 from store.tables import Item, Row
@@ -48,8 +48,8 @@ def url(folder: Path) -> str:
     return f"sqlite:///{folder / 'mailweir.db'}"
 
 
-def test_migrations_build_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
-    with opened(tmp_path) as (db, _), db.engine.connect() as connection:
+def test_migrations_build_exactly_the_tables_of_the_code(store_url: str) -> None:
+    with opened(store_url) as (db, _), db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={
             "version_table": VERSION_TABLE, "include_object": ours, "compare_type": True})
         assert compare_metadata(context, METADATA) == []
@@ -71,8 +71,8 @@ def test_tables_of_others_in_the_same_file_are_left_alone(tmp_path: Path) -> Non
     db.close()
 
 
-def test_upgrading_twice_and_at_the_same_moment_is_harmless(tmp_path: Path) -> None:
-    db = open_database(url(tmp_path), create=True)
+def test_upgrading_twice_and_at_the_same_moment_is_harmless(empty_url: str) -> None:
+    db = open_database(empty_url, create=True)
     problems: list[BaseException] = []
 
     def run() -> None:
@@ -92,13 +92,14 @@ def test_upgrading_twice_and_at_the_same_moment_is_harmless(tmp_path: Path) -> N
     db.close()
 
 
-def test_two_processes_may_prepare_one_database(tmp_path: Path) -> None:
-    program = ("import sys; from pathlib import Path; from stores import opened\n"
-               "with opened(Path(sys.argv[1])) as (db, _): pass")
+def test_two_processes_may_prepare_one_database(empty_url: str) -> None:
+    program = ("import sys; from stores import MASTER; from store.crypto import Keys; from store.vault import prepare\n"
+               "from store.database import open_database\n"
+               "prepare(open_database(sys.argv[1], pool_size=2, create=True), Keys(MASTER))")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    both = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], env=environment) for _ in range(2)]
+    both = [subprocess.Popen([sys.executable, "-c", program, empty_url], env=environment) for _ in range(2)]
     assert [process.wait(60) for process in both] == [0, 0]
-    with opened(tmp_path) as (db, _), db.session() as session:
+    with opened(empty_url) as (db, _), db.session() as session:
         assert [event.action for event in audit.show(session)] == ["store:database:created", "store:key:bound"]
         assert audit.verify(session).ok
 
@@ -129,8 +130,8 @@ def test_a_write_transaction_holds_the_lock_from_its_first_line(tmp_path: Path) 
             pytest.fail("two writers at once")
 
 
-def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
-    with opened(tmp_path, busy_seconds=0.2) as (db, _), db.session() as writer:
+def test_readers_do_not_wait_for_a_writer(store_url: str) -> None:
+    with opened(store_url, busy_seconds=0.2) as (db, _), db.session() as writer:
         writer.add(Item(item_key="k"))
         writer.flush()
         with db.reading() as reader:
@@ -146,8 +147,8 @@ def test_taking_the_lock_works_in_a_transaction_somebody_else_began(tmp_path: Pa
             sqlite3.connect(tmp_path / "mailweir.db", timeout=0.1).execute("BEGIN IMMEDIATE")
 
 
-def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
-    with opened(tmp_path) as (db, _):
+def test_an_error_rolls_everything_back(store_url: str) -> None:
+    with opened(store_url) as (db, _):
         def fail_half_way() -> None:
             with db.session() as session:
                 session.add(Item(item_key="k"))
@@ -160,10 +161,10 @@ def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
             assert session.scalars(select(Item)).all() == []
 
 
-def test_errors_do_not_show_the_values_of_a_statement(tmp_path: Path) -> None:
+def test_errors_do_not_show_the_values_of_a_statement(store_url: str) -> None:
     planted = "Wanda Imaginary"
-    with opened(tmp_path) as (db, _):
-        with pytest.raises(DatabaseConflict, match="UNIQUE") as told, db.session() as session:
+    with opened(store_url) as (db, _):
+        with pytest.raises(DatabaseConflict, match=r"UNIQUE|uq_organisation_name_key") as told, db.session() as session:
             session.add_all(Organisation(name=planted, name_key="same") for _ in range(2))
         assert planted not in "".join(format_exception(told.value))
         with pytest.raises(IntegrityError) as raw, db.engine.begin() as connection:
@@ -187,9 +188,9 @@ def test_every_table_says_what_a_row_is() -> None:
         assert len(mapper.class_.__doc__ or "") > 80, mapper.class_.__name__
 
 
-def test_moments_come_back_in_utc_and_without_a_zone_are_refused(tmp_path: Path) -> None:
+def test_moments_come_back_in_utc_and_without_a_zone_are_refused(store_url: str) -> None:
     vancouver = timezone(timedelta(hours=-8))
-    with opened(tmp_path) as (db, _):
+    with opened(store_url) as (db, _):
         with db.session() as session:
             session.add(Item(item_key="k", created=datetime(2026, 1, 2, 3, 4, 5, tzinfo=vancouver)))
         with db.reading() as session:
@@ -200,8 +201,8 @@ def test_moments_come_back_in_utc_and_without_a_zone_are_refused(tmp_path: Path)
             session.add(Item(item_key="naive", created=datetime(2026, 1, 2)))  # noqa: DTZ001
 
 
-def test_two_writers_of_one_row_get_the_same_row(tmp_path: Path) -> None:
-    with opened(tmp_path) as (db, _), db.session() as session:
+def test_two_writers_of_one_row_get_the_same_row(store_url: str) -> None:
+    with opened(store_url) as (db, _), db.session() as session:
         session.add(Item(id="first", item_key="k"))
         session.flush()
         looks = iter([None])  # as if the other transaction had not committed when we looked
@@ -232,8 +233,8 @@ def test_a_url_that_names_no_file_is_refused(bad: str) -> None:
         open_database(bad, create=True)
 
 
-def test_an_empty_database_is_missing_its_tables(tmp_path: Path) -> None:
-    db = open_database(url(tmp_path), create=True)
+def test_an_empty_database_is_missing_its_tables(empty_url: str) -> None:
+    db = open_database(empty_url, create=True)
     with pytest.raises(DatabaseMissing):
         require_current(db)
     with pytest.raises(DatabaseMissing), db.reading() as session:
@@ -241,8 +242,8 @@ def test_an_empty_database_is_missing_its_tables(tmp_path: Path) -> None:
     db.close()
 
 
-def test_another_version_of_the_schema_is_refused(tmp_path: Path) -> None:
-    with opened(tmp_path) as (db, _):
+def test_another_version_of_the_schema_is_refused(store_url: str) -> None:
+    with opened(store_url) as (db, _):
         with db.session() as session:
             session.execute(text("UPDATE mailweir_schema SET version_num = '9999'"))
         with pytest.raises(DatabaseOutdated, match="9999"):
@@ -279,6 +280,6 @@ def test_a_damaged_page_is_told_so(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_is_told_so() -> None:
     db = open_database("postgresql+psycopg://nobody@127.0.0.1:1/none", pool_size=1)
-    with pytest.raises(DatabaseRefused), db.reading() as session:
+    with pytest.raises(DatabaseAway), db.reading() as session:
         session.scalars(select(Item)).all()
     db.close()
