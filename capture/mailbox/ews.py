@@ -207,12 +207,11 @@ class EwsMailbox:
             return [Check(_failed(error), fine=False, detail=str(error), hint=_HINTS.get(_failed(error), error.hint))]
         found.append(Check("sign-in", fine=True, detail="the server answers, the account may open this mailbox"))
         missing = [name for name in _FAST if name not in known]
-        found.append(Check("folders", fine=not missing, detail=f"missing: {', '.join(missing)}" if missing else "found",
-                           hint="The mailbox was never opened in Outlook, or a right to the folder is missing."))
+        found.append(_checked("folders", "all found", "missing", missing,
+                              "The mailbox was never opened in Outlook, or a right to the folder is missing."))
         read_only = [name for name in _FAST if name in known and not known[name].may_modify]
-        found.append(Check("write", fine=not read_only,
-                           detail=f"read only: {', '.join(read_only)}" if read_only else "states can be shown",
-                           hint="Give the service account the right to change items, or states are not shown."))
+        found.append(_checked("write", "states can be shown", "read only", read_only,
+                              "Give the service account the right to change items, or states are not shown."))
         return [*found, *self._limit(mailbox)]
 
     def close(self) -> None:
@@ -341,6 +340,12 @@ _HINTS: Final = {
     "sign-in": "Check `ews.user`, MAILWEIR_EWS_PASSWORD, `ews.auth`, and for this mailbox the role "
                "ApplicationImpersonation (or full access with `ews.access` = \"delegate\").",
 }
+
+
+def _checked(code: str, fine: str, wrong: str, names: Sequence[str], hint: str) -> Check:
+    """A check that some folders may fail."""
+    return Check(code, fine=not names, detail=f"{wrong}: {', '.join(names)}" if names else fine,
+                 hint=hint if names else "")
 
 
 def _failed(error: CaptureError) -> str:
