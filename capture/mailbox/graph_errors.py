@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import httpx
-import msal
+from msal.exceptions import MsalError, MsalServiceError
 from msal.managed_identity import ManagedIdentityError
 from msal.oauth2cli.oauth2 import BrowserInteractionTimeoutError
 from msal.oauth2cli.oidc import IdTokenError
@@ -133,8 +133,8 @@ FAMILIES: Final[tuple[tuple[type[BaseException], Ours], ...]] = (
     (httpx.StreamError, CaptureError),
     (httpx.CookieConflict, CaptureError),
     (httpx.HTTPError, TryLater),
-    (msal.MsalServiceError, TryLater),
-    (msal.MsalError, Parked),
+    (MsalServiceError, TryLater),
+    (MsalError, Parked),
     (ManagedIdentityError, Parked),
     (IdTokenError, Parked),
     (BrowserInteractionTimeoutError, Parked),

@@ -15,13 +15,14 @@ import httpx
 import msal
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
+from msal.exceptions import MsalError
 
 from capture.clouds import cloud_of
 from capture.errors import BadSettings
 from capture.mailbox.graph_errors import sign_in_error, translated
 from capture.settings import Settings
 
-FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, msal.MsalError, ValueError, RuntimeError)
+FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, MsalError, ValueError, RuntimeError)
 """What msal raises for an issuer that cannot be reached or does not answer as it should."""
 
 
