@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capture.commands import jobs as jobs_commands
+from capture.commands import rescan as rescan_commands
+
 if TYPE_CHECKING:
     from capture.settings import Settings
 
@@ -31,6 +34,10 @@ forms_app = typer.Typer(no_args_is_help=True, help="Blank forms of the instituti
 for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_app),
                   ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
+app.command()(jobs_commands.work)
+app.add_typer(jobs_commands.app, name="jobs")
+app.command()(rescan_commands.rescan)
+policy_app.command("diff")(rescan_commands.policy_diff)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from capture import jobs
 from capture.desk import verify
 from capture.errors import CaptureError
 from capture.settings import Settings, load_settings
@@ -18,6 +19,7 @@ from store.database import Database
 
 Result = Literal["ok", "warn", "fail"]
 LOW_DISK_BYTES = 1_000_000_000
+BACKLOG_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +50,45 @@ def _store(settings: Settings) -> Iterator[Check]:
         with opened(settings) as (database, keys):
             yield Check("master key", "ok", f"{settings.store.keys}, key {keys.id}, the one of this database")
             yield Check("database", "ok", database.engine.dialect.name)
-            yield from _contents(database)
+            yield from _contents(settings, database)
     except MailweirError as error:
         yield _failed("database and key", error)
 
 
-def _contents(database: Database) -> Iterator[Check]:
+def _contents(settings: Settings, database: Database) -> Iterator[Check]:
     verified = verify(database)
     yield Check("audit", "ok" if verified["whole"] else "fail", verified["sentence"])
     with database.reading() as session:
         counts = ledger.counts(session)
-        unfinished = ledger.outcomes(session)["unfinished"]
+        found = jobs.health(session, settings)
         waiting = outbox.waiting(session)
     held = counts["cases"].get("held", 0)
     yield Check("held for review", "ok", f"{held} open case{'' if held == 1 else 's'}")
-    yield Check("unfinished items", "warn" if unfinished else "ok",
-                f"{unfinished}; `mailweir capture run` takes them up" if unfinished else "none")
+    yield from _work(found)
     yield Check("notices", "warn" if waiting else "ok",
                 f"{waiting} not sent yet; the next run tries again" if waiting else "all sent")
+
+
+def _work(found: dict[str, float]) -> Iterator[Check]:
+    workers, dead, parked = int(found["workers"]), int(found["dead"]), int(found["parked"])
+    waiting, later, oldest = int(found["unfinished"]), int(found["later"]), found["oldest"]
+    yield Check("workers", "warn" if dead or (waiting and not workers) else "ok",
+                f"{workers} at work" + (f"; {dead} dead, their items are taken up by the next beat of another" if dead
+                                        else "" if workers or not waiting else "; start one with `mailweir work`"))
+    yield Check("unfinished items", "warn" if oldest > BACKLOG_SECONDS or (waiting and not workers) else "ok",
+                f"{waiting}, the oldest for {duration(oldest)}; {later} had trouble and are tried again"
+                if waiting else "none")
+    yield Check("parked work", "fail" if parked else "ok",
+                f"{parked}: not even holding worked; `mailweir jobs list --dead` and `jobs retry`" if parked
+                else "none")
+
+
+def duration(seconds: float) -> str:
+    """A time span as a person says it."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{seconds:.0f} s"
 
 
 def _scanner(settings: Settings) -> Iterator[Check]:

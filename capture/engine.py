@@ -190,11 +190,12 @@ class Jobs:
         found = self.list(ids=[job_id])
         return found[0] if found else None
 
-    def list(self, *, ids: Sequence[str] | None = None, prefix: str | None = None,
+    def list(self, *, ids: Sequence[str] | None = None, prefix: str | Sequence[str] | None = None,
              states: Iterable[JobState] = (), queue: str | None = None, limit: int | None = None) -> list[JobStatus]:
         """The jobs with these ids, or this prefix of the id, in one of these states; oldest first."""
         rows = self._client.list_workflows(
-            workflow_ids=None if ids is None else [*ids], workflow_id_prefix=prefix, queue_name=queue, limit=limit,
+            workflow_ids=None if ids is None else [*ids], queue_name=queue, limit=limit,
+            workflow_id_prefix=prefix if prefix is None or isinstance(prefix, str) else [*prefix],
             status=[s for state in states for s in _STATUSES[state]] or None, load_input=False)
         return [_status(row) for row in rows]
 

@@ -7,6 +7,8 @@
         |-- CursorLost          the server does not know the place any more where the watching stood
         |-- Changed             the item kept changing while it was to be marked
         |-- ItemGone            the item is not in the mailbox any more
+        |-- ItemPrivate         the item is marked private; nothing of it is kept
+        |-- ItemTwice           another capture of the same item is underway
         |-- RecordGone          the item is not in the CRM any more
         |-- RecordChanged       the item in the CRM was changed meanwhile
         |-- ItemUnreadable      the mail server cannot hand the item over
@@ -14,7 +16,6 @@
         |-- StepFailed          a step of the flow gave up; carries only the code
         |-- Unreachable         a mailbox or folder cannot be opened at all
         |-- EngineRefused       the durable engine cannot start
-        |-- WorkerBusy          another process works on this home
         |-- BadSettings         settings.toml or an environment variable is wrong
         `-- BadInput            a file named on the command line cannot be used
 """
@@ -71,6 +72,20 @@ class ItemGone(CaptureError):
     hint = "If it was moved, tag it again where it is now."
 
 
+class ItemPrivate(CaptureError):
+    """The item is marked private or confidential, so it is not tracked and nothing of it is kept."""
+
+    code = "item-private"
+    hint = "If it belongs into the CRM, take the marking off and tag it again."
+
+
+class ItemTwice(CaptureError):
+    """Another capture of the same item is being worked on, so this one ends."""
+
+    code = "item-twice"
+    hint = "Nothing to do: the other capture takes its course."
+
+
 class ItemUnreadable(CaptureError):
     """The mail server cannot hand over the item, so it is held for review."""
 
@@ -114,13 +129,6 @@ class EngineRefused(CaptureError):
 
     code = "engine-refused"
     hint = "Correct the named setting; docs/operators/settings.md explains it."
-
-
-class WorkerBusy(CaptureError):
-    """Another process already works on this home."""
-
-    code = "worker-busy"
-    hint = "Let the other `mailweir capture run` finish, or stop it, then start again."
 
 
 class Unreachable(CaptureError):

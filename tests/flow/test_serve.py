@@ -146,15 +146,12 @@ def test_killed_without_warning_it_leaves_no_worker_behind(world: World) -> None
         assert alive == []
 
 
-def test_a_second_worker_on_the_home_is_an_error_and_pages_alone_are_not(world: World) -> None:
-    import fcntl
-
-    with (world.home / "worker.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert refused(world.home) == (2, "worker-failed")
-        with serving(world.home, "--no-worker") as served:
-            assert served.ready() == {"status": "ok", "database": "ok", "worker": "off"}
-            assert served.stop(signal.SIGINT) == 0
+def test_a_worker_that_cannot_start_is_an_error_and_pages_alone_are_not(world: World) -> None:
+    world.settings.mailbox_root.rmdir()
+    assert refused(world.home) == (2, "worker-failed")
+    with serving(world.home, "--no-worker") as served:
+        assert served.ready() == {"status": "ok", "database": "ok", "worker": "off"}
+        assert served.stop(signal.SIGINT) == 0
 
 
 def test_beyond_this_machine_only_with_tls(world: World, tmp_path: Path) -> None:
