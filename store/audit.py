@@ -8,7 +8,8 @@ row's digest covers the digest before it:
 `verify` walks the chain from the first row and names the first that does not fit: changed, missing, put
 in, or in another order. A tail cut off is found against `audit_head`, which a trigger lets move forward
 only. Somebody who owns the database file and this source can rewrite chain and head together; against
-that helps the head kept elsewhere (`head` gives it, `verify(..., anchor=...)` compares it).
+that help signed checkpoints kept elsewhere (`store/checkpoints.py`), or the head written down by hand (`head`
+gives it, `verify(..., anchor=...)` compares it).
 
 A body holds ids, counts and codes: no blanks, so no sentences. That is checked, not hoped for.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -33,6 +34,7 @@ from store.database import begin_write, undecodable
 from store.errors import AuditBroken, BadAuditBody
 from store.tables import AuditEvent, AuditHead
 
+Problem = Literal["", "changed", "missing", "order", "cut", "added", "anchor"]
 Fact = str | int | bool | None | Sequence[str] | Mapping[str, int]
 
 EVENTS: dict[str, str] = {
@@ -58,6 +60,7 @@ EVENTS: dict[str, str] = {
     "capture:item:gone": "An item had left the mailbox before it could be fetched.",
     "capture:item:marked": "The state was shown in the mailbox, or could not be; body: shown.",
     "capture:item:finished": "Nothing is left to do for this capture; body: outcome, attempts.",
+    "engine:job:retried": "Somebody had parked work tried again; subject: its id; body: number of the run.",
     "quarantine:queue:listed": "Somebody listed the queue; body: number of cases.",
     "quarantine:case:read": "Somebody looked at a case, not at its content; subject: case.",
     "quarantine:content:read": "Held content was decrypted for somebody; subject: case; body: kind, reason.",
@@ -81,6 +84,28 @@ EVENTS: dict[str, str] = {
     "rescan:item:pulled": "The content of a record left the CRM; subject: record; body: case, readings, people.",
     "rescan:item:restored": "A reviewer let a record pass and its content is back; subject: record; body: result.",
     "policy:packs:compared": "Two policy packs were compared over what is stored; body: packs, items, changes.",
+    "people:division:added": "A division was made; subject: division.",
+    "people:division:joined": "A person belongs to a division from now on; subject: person; body: division.",
+    "people:division:left": "A person belongs to a division no more; subject: person; body: division.",
+    "people:person:added": "A person was entered; subject: person; body: state, kind.",
+    "people:person:changed": "An account was activated, suspended or ended; subject: person; body: state.",
+    "people:person:bound":
+        "A person signed in for the first time and is known to the directory from now on; subject: person.",
+    "people:role:asked": "A role was asked for; subject: person; body: role, grant.",
+    "people:role:approved": "A role was approved; subject: person; body: role, grant.",
+    "people:role:granted": "A role is in force from now on; subject: person; body: role, grant.",
+    "people:role:ended": "A role was taken away or turned down; subject: person; body: role, grant.",
+    "people:delegation:made": "The head lets somebody act for them for a time; subject: person; body: delegation.",
+    "people:delegation:ended": "A delegation was taken back; subject: person; body: delegation.",
+    "people:rules:published": "A version of the rules of behaviour is in force from now on; subject: version.",
+    "people:rules:signed": "A person signed the rules; subject: version.",
+    "people:rules:affirmed": "A person affirmed the rules at a sign-in; subject: session; body: version.",
+    "people:training:recorded": "A completed course was recorded; subject: person; body: course.",
+    "web:session:begun": "Somebody signed in; subject: session.",
+    "web:session:renewed": "Somebody proved again who they are; subject: session.",
+    "web:session:ended": "A session ended; subject: session; body: why.",
+    "web:session:refused": "A sign-in was refused; body: code.",
+    "web:access:refused": "Somebody was refused something; subject: action; body: code, route.",
     "audit:chain:verified": "The chain was verified; body: rows, result.",
     "audit:log:read": "Somebody read the audit; body: rows.",
 }
@@ -111,7 +136,7 @@ class VerifyResult:
 
     rows: int
     row: int | None = None
-    problem: Literal["", "changed", "missing", "order", "cut", "added", "anchor"] = ""
+    problem: Problem = ""
 
     @property
     def ok(self) -> bool:
@@ -154,21 +179,22 @@ def head(session: Session) -> Anchor:
     return Anchor(row.count, row.digest) if row else Anchor(0, _START)
 
 
-def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
-    """Walk the whole chain; memory stays flat. Writers wait meanwhile, so chain and head are of one moment."""
-    lock(session)
+def verify(session: Session, anchor: Anchor | None = None, *,
+           each: Callable[[int, str], None] | None = None) -> VerifyResult:
+    """Walk the whole chain; memory stays flat. `each(number, digest)` is called for every row that fits.
+
+    In `Database.snapshot()` writers go on meanwhile; in any other session they wait until its end.
+    """
+    if not session.info.get("snapshot"):
+        lock(session)
     end = head(session)
     count, previous, anchored = 0, _START, anchor is None or anchor.count == 0
-    for seq, at, actor, action, subject, body, before, digest in _rows(session):
-        if seq > count + 1:
-            return VerifyResult(count, count + 1, "missing")
-        if seq < count + 1 or count + 1 > end.count:
-            return VerifyResult(count, seq, "added")
-        if digest is None or _digest(seq, at, actor, action, subject, body, before) != digest:
-            return VerifyResult(count, seq, "changed")
-        if before != previous:
-            return VerifyResult(count, seq, "order")
+    for seq, digest, problem in walk(session):
+        if problem:
+            return VerifyResult(count, seq, problem)
         count, previous = seq, digest
+        if each is not None:
+            each(seq, digest)
         if anchor is not None and anchor.count == seq:
             if anchor.digest != digest:
                 return VerifyResult(count, seq, "anchor")
@@ -180,6 +206,26 @@ def verify(session: Session, anchor: Anchor | None = None) -> VerifyResult:
     if not anchored:
         return VerifyResult(count, count + 1, "cut")
     return VerifyResult(count)
+
+
+def walk(session: Session, after: Anchor | None = None) -> Iterator[tuple[int, str, Problem]]:
+    """Every row (after `after`, which is believed) as (number, digest, problem); ends at the first with a problem."""
+    start = after or Anchor(0, _START)
+    count, previous, end = start.count, start.digest, head(session).count
+    for seq, at, actor, action, subject, body, before, digest in _rows(session, after.count if after else None):
+        problem: Problem = ""
+        if seq > count + 1:
+            seq, problem = count + 1, "missing"
+        elif seq < count + 1 or seq > end:
+            problem = "added"
+        elif digest is None or _digest(seq, at, actor, action, subject, body, before) != digest:
+            problem = "changed"
+        elif before != previous:
+            problem = "order"
+        yield seq, digest, problem
+        if problem:
+            return
+        count, previous = seq, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,14 +254,14 @@ def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
     return tuple(_shown(row) for row in reversed(rows))
 
 
-def _rows(session: Session) -> Iterator[Sequence[Any]]:
-    """Every row in order, page by page. A row whose text cannot even be decoded comes with empty fields."""
+def _rows(session: Session, last: int | None = None) -> Iterator[Sequence[Any]]:
+    """Every row (after number `last`) in order, page by page. One whose text cannot even be decoded comes with empty
+    fields."""
     number = col(AuditEvent.seq)
     query = columns(number, col(AuditEvent.at), col(AuditEvent.actor), col(AuditEvent.action),
                     col(AuditEvent.subject), col(AuditEvent.body), col(AuditEvent.previous),
                     col(AuditEvent.digest)).order_by(number)
     after, size = columns(number).order_by(number), _PAGE
-    last: int | None = None
     while True:
         rest = query if last is None else query.where(number > last)
         try:

@@ -16,9 +16,12 @@
         |-- ContentDestroyed    the content's key was destroyed; nobody can read it again
         |-- StaleCursor         another watcher has moved the folder on
         |-- NotFound            no such capture, case, notice or record
+        |-- RolesClash          two roles that nobody may hold together
         |-- BadState            the step does not follow from the state the item is in
         |-- BadAuditBody        an audit event that is not in the list, or whose facts are free text
         |-- AuditBroken         the audit chain does not verify
+        |-- PlaceRefused        a checkpoint cannot be written to its second place
+        |-- CheckpointsUnreadable  a file of checkpoints or a public key is not whole
         `-- ImportRefused       a CSV file cannot be imported as it stands
 """
 
@@ -132,6 +135,13 @@ class NotFound(StoreError):
     hint = "Check the number; `mailweir queue list` and `mailweir crm list` show what there is."
 
 
+class RolesClash(StoreError):
+    """Nobody may hold these two roles together."""
+
+    code = "roles-clash"
+    hint = "End the other role first; docs/operators/roles.md lists which roles stay apart."
+
+
 class BadState(StoreError):
     """This step does not follow from the state the item is in, so nothing was changed."""
 
@@ -151,6 +161,20 @@ class AuditBroken(StoreError):
 
     code = "audit-broken"
     hint = "Stop mailweir, keep a copy of the database, and tell the privacy office which row it is."
+
+
+class PlaceRefused(StoreError):
+    """A checkpoint of the audit could not be written to its second place."""
+
+    code = "checkpoint-not-kept"
+    hint = "Check `store.checkpoints` in settings.toml, the rights and the disk; it is written at the next try."
+
+
+class CheckpointsUnreadable(StoreError):
+    """The file of checkpoints or the public key cannot be read as such."""
+
+    code = "checkpoints-unreadable"
+    hint = "Name the file the checkpoints were written to, and the public key `mailweir audit key` printed."
 
 
 class ImportRefused(StoreError):
