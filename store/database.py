@@ -348,7 +348,7 @@ def translated() -> Iterator[None]:
     except PoolTimeout as exc:
         raise DatabaseLocked("no free connection") from exc
     except IntegrityError as exc:
-        if "audit" in str(exc.orig):  # SQLite's RAISE(ABORT) comes as a broken constraint
+        if getattr(exc.orig, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER":  # RAISE(ABORT) comes so
             raise
         raise DatabaseConflict(_constraint(exc)) from None
     except DBAPIError as exc:

@@ -23,6 +23,20 @@ class StoreSettings(BaseModel):
     key_location: str = ""
     """File or variable of the master key; empty means `master.key` in the home folder, or MAILWEIR_MASTER_KEY."""
 
+    checkpoints: str = "checkpoints.jsonl"
+    """Second place of the audit's signed checkpoints, a file lines are added to; relative to the home folder. Best on
+    another machine. Empty means none."""
+    checkpoint_minutes: PositiveFloat = 60
+    """How often a checkpoint is made when there are new audit rows."""
+    checkpoint_keys: str = "file"
+    """Key provider of the key that signs checkpoints."""
+    checkpoint_key_location: str = ""
+    """File or variable of that key; empty means `checkpoint.key` in the home folder, or MAILWEIR_CHECKPOINT_KEY."""
+    service_role: str = ""
+    """PostgreSQL role of the running service; `mailweir db upgrade` gives it what it needs and no more."""
+    reader_role: str = ""
+    """PostgreSQL role for looking on: states, counts and the audit; no content."""
+
     def url(self, home: Path) -> str:
         """The database URL for this home folder."""
         return self.database or f"sqlite:///{(home / 'mailweir.db').as_posix()}"
@@ -30,3 +44,12 @@ class StoreSettings(BaseModel):
     def key_place(self, home: Path) -> str:
         """What the key provider is told."""
         return self.key_location or (str(home / "master.key") if self.keys == "file" else "")
+
+    def checkpoint_place(self, home: Path) -> Path | None:
+        """The file of exported checkpoints, or None."""
+        return home / self.checkpoints if self.checkpoints else None
+
+    def checkpoint_key_place(self, home: Path) -> str:
+        """What the provider of the signing key is told."""
+        return self.checkpoint_key_location or (
+            str(home / "checkpoint.key") if self.checkpoint_keys == "file" else "")

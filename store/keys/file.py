@@ -1,4 +1,4 @@
-"""The master key in a file only its owner can read."""
+"""A key in a file only its owner can read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import stat
 from pathlib import Path
 
 from store.errors import KeyMissing, KeyUnsafe, KeyWrong
-from store.keys.text import new_key, read_text, write_text
+from store.keys.text import MASTER_KEY, new_key, read_text, write_text
 from store.ports import KeyProvider
 
 
 class FileKey:
     """Reads the key file; refuses one that group or others may read, write or run."""
 
-    def __init__(self, location: str) -> None:
-        self.path = Path(location)
+    def __init__(self, location: str, purpose: str = MASTER_KEY) -> None:
+        self.path, self.purpose = Path(location), purpose
 
     def load(self) -> bytes:
         """Return the 32 bytes of the key in the file."""
@@ -30,7 +30,7 @@ class FileKey:
         if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise KeyUnsafe(f"mode {stat.S_IMODE(mode):04o}")
         try:
-            return read_text(data.decode("ascii"))
+            return read_text(data.decode("ascii"), self.purpose)
         except UnicodeDecodeError as exc:
             raise KeyWrong("the key file is not text") from exc
 
@@ -45,7 +45,7 @@ class FileKey:
         except FileExistsError as exc:
             raise KeyUnsafe("a key file is there already and is not overwritten") from exc
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(write_text(key))
+            file.write(write_text(key, self.purpose))
             file.flush()
             os.fsync(file.fileno())
         return key

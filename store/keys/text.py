@@ -1,4 +1,4 @@
-"""How a master key is written down: version, 32 bytes in base64, and a check value.
+"""How a key is written down: purpose and version, 32 bytes in base64, and a check value.
 
     mailweir-master-key 1
     3q2+7w...=
@@ -19,7 +19,8 @@ import secrets
 from store.errors import KeyWrong
 
 KEY_BYTES = 32
-HEADER = "mailweir-master-key 1"
+MASTER_KEY = "master-key"
+CHECKPOINT_KEY = "checkpoint-key"
 
 
 def new_key() -> bytes:
@@ -32,16 +33,21 @@ def check_value(key: bytes) -> str:
     return hmac.new(key, b"mailweir key check", hashlib.sha256).hexdigest()[:8]
 
 
-def write_text(key: bytes) -> str:
+def header(purpose: str) -> str:
+    """The first line of the file of a key for this purpose, so that one is not taken for another."""
+    return f"mailweir-{purpose} 1"
+
+
+def write_text(key: bytes, purpose: str = MASTER_KEY) -> str:
     """The three lines of a key file."""
-    return f"{HEADER}\n{base64.b64encode(key).decode()}\ncheck {check_value(key)}\n"
+    return f"{header(purpose)}\n{base64.b64encode(key).decode()}\ncheck {check_value(key)}\n"
 
 
-def read_text(text: str) -> bytes:
+def read_text(text: str, purpose: str = MASTER_KEY) -> bytes:
     """Read the three lines of a key file. Raises `KeyWrong`, naming the line and never its content."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines or lines[0] != HEADER:
-        raise KeyWrong("line 1 is not the version line of a mailweir key")
+    if not lines or lines[0] != header(purpose):
+        raise KeyWrong(f"line 1 is not the version line of a mailweir {purpose}")
     if len(lines) != 3:
         raise KeyWrong(f"{len(lines)} lines instead of 3")
     return _checked(lines[1], lines[2].removeprefix("check").strip())

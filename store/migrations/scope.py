@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import store.checkpoint_tables
 import store.crm_tables
 import store.lease_tables
+import store.people_tables
 import store.rescan_tables
 import store.subscription_tables
 import store.tables
