@@ -18,7 +18,7 @@ from capture.errors import BadInput
 from capture.matching import may_identify
 from capture.settings import Settings
 from capture.wiring import assembled, opened
-from store import audit, cases, crm_import, crm_records
+from store import audit, cases, crm_import, crm_records, pulls, reads
 from store.database import Database
 from store.tables import Case
 
@@ -62,7 +62,10 @@ def show_case(settings: Settings, number: str) -> dict[str, Any]:
             "doubt": summary.get("doubt", 0.0), "closed_by": case.closed_by, "closed_reason": case.closed_reason,
             "findings": summary.get("findings", []), "exempt": summary.get("exempt", []),
             "unread": summary.get("unread", []),
-            "trackers": [capture.mailbox for capture in cases.trackers(session, case)]}
+            "trackers": sorted({*pulls.case_trackers(session, case.id), *(
+                capture.mailbox for capture in cases.trackers(session, case) if capture.mailbox != pulls.CRM)}),
+            "origin": summary.get("origin", "capture"), "exposure": summary.get("exposure", 1),
+            "readers": pulls.exposures(session, case.id)}
 
 
 def release_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
@@ -72,12 +75,15 @@ def release_case(settings: Settings, number: str, *, reason: str, actor: str = "
         with tools.database.session() as session:
             released = cases.release(session, number, actor=actor_name(actor), reason=reason)
             captures = [capture.id for capture in released.captures]
+            records = sum(capture.mailbox == pulls.CRM for capture in released.captures)
         outcomes = [pipeline.capture_item(capture, tools) for capture in captures]
         tools.database.scrub()
     linked = outcomes.count(pipeline.LINK)
     if linked < len(outcomes):
         return (f"{number} released, but {len(outcomes) - linked} of {len(outcomes)} could not be linked "
                 "and are held anew")
+    if records:
+        return f"{number} released; the CRM has its content again"
     return f"{number} released and linked for {linked} tracker{'' if linked == 1 else 's'}"
 
 
@@ -110,7 +116,7 @@ def list_crm(settings: Settings, kind: str) -> list[dict[str, Any]]:
     """Records of the embedded CRM: activities, organisations, contacts or unmatched."""
     with opened(settings) as (database, _), database.session() as session:
         rows = crm_records.listed(session, kind)
-        audit.append(session, "crm:records:listed", actor=actor_name(), body={"kind": kind, "count": len(rows)})
+        reads.listed(session, actor=actor_name(), kind=kind, ids=[row["id"] for row in rows])
         return rows
 
 

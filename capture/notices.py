@@ -68,9 +68,14 @@ def held_data(summary: Mapping[str, Any], *, case: str, sent: str, joined: bool)
             "more": max(0, len(lines) - MAX_LINES)}
 
 
+def address(mailbox: str, domain: str) -> str:
+    """Where the notices of a mailbox's user go; `domain` is for mailboxes that are named without one."""
+    return mailbox if "@" in mailbox or not domain else f"{mailbox}@{domain}"
+
+
 def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
     """The words of a notice. Raises `KeyError` for a template that is not here."""
-    return {"held": _held, "linked": _linked}[template](data, contact)
+    return {"held": _held, "linked": _linked, "pulled": _pulled}[template](data, contact)
 
 
 def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
@@ -93,10 +98,47 @@ def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
     return NoticeText(f"Held for privacy review: case {data['case']}", "\n".join(text) + "\n")
 
 
+def _pulled(data: Mapping[str, Any], contact: str) -> NoticeText:
+    text = [
+        "A record that you had tracked was taken out of the CRM: looked at again, it holds what must not be there.",
+        "It is held, encrypted, for privacy review. In the CRM a note stands in its place.",
+        "",
+        f"Case: {data['case']}",
+        "Why:",
+        *(f"  - {_reason(line)}" for line in data["lines"]),
+        *([f"  - and {data['more']} more places"] if data["more"] else []),
+        *([] if data["lines"] else ["  - the wording as a whole: it may say something personal about somebody"]),
+        "",
+        "What you can do:",
+        "  - If you kept a copy outside the CRM, or passed one on, tell the same people; do not send it to them.",
+        f"  - If you think this is wrong, tell {contact} the case number. A reviewer looks at it.",
+        "",
+        "Please do not repeat the information itself in a reply.",
+    ]
+    return NoticeText(f"Taken out of the CRM for privacy review: case {data['case']}", "\n".join(text) + "\n")
+
+
 def _linked(data: Mapping[str, Any], _contact: str) -> NoticeText:
     records = data["records"]
     return NoticeText("Linked to the CRM", f"{_which(data['sent'])} was linked to {records} CRM "
                                            f"record{'' if records == 1 else 's'}.\n")
+
+
+REFUSED_WORDS = {"private": "it is marked private or confidential"}
+
+
+def _refused(data: Mapping[str, Any], contact: str) -> NoticeText:
+    why = REFUSED_WORDS.get(data["reason"], "it may not be tracked")
+    return NoticeText("Not tracked", (
+        f"An item that you tagged was not tracked: {why}. Nothing of it was read or kept.\n\n"
+        "If it belongs into the CRM, take the marking off and tag it again. "
+        f"Questions: {contact}.\n"))
+
+
+def _gone(_data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText("Not found", (
+        "An item that you asked to track was moved or deleted before it could be read. "
+        "If it is still there, track it again where it is now.\n"))
 
 
 def _which(sent: str) -> str:

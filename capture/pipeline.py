@@ -12,28 +12,31 @@ from functools import partial
 
 from sqlmodel import Session
 
-from capture import notices, wire
-from capture.errors import ItemGone, StepFailed
-from capture.ports import ItemRef, MailItem, Stamp, Step
+from capture import fetching, marking, notices, pulling, wire
+from capture.errors import ItemGone, ItemPrivate, ItemTwice, StepFailed
+from capture.fetching import with_unread
+from capture.mailbox import states
+from capture.ports import ItemKind, ItemRef, MailItem, Step
 from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope
-from store import identity, ledger, outbox, quarantine
+from store import identity, ledger, outbox, pulls, quarantine, watch
 from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
 
-LINK, HOLD, GONE = "link", "hold", "gone"
-STATES = {LINK: "linked", HOLD: "held"}
+LINK, HOLD, GONE, REFUSE, CANCEL = "link", "hold", "gone", "refuse", "cancel"
+STATES = {LINK: states.LINKED, HOLD: states.HELD, REFUSE: states.NOT_TRACKED}
 
 
 def capture_item(capture: str, tools: Tools, step: Step = directly, *, patient: bool = False) -> str:
-    """Work one tagged item through and return what became of it: "link", "hold" or "gone".
+    """Work one tagged item through and return what became of it: "link", "hold", "gone", "refuse" or "cancel".
 
     What cannot be fetched, read, scanned or linked is held for review, never linked and never lost.
     Raises `StepFailed` when not even holding was possible, or, when `patient`, with `retry` when a later run
     may work: the capture then stays unfinished and is taken up again.
     """
-    step("track", partial(track, tools, capture))
+    if not step("track", partial(track, tools, capture)):
+        return CANCEL
     try:
         sent = step("examine", partial(examine, tools, capture))         # fetch, extract, scan
         outcome = step("decide", partial(decide, tools, capture, sent))  # ... or hold
@@ -42,15 +45,19 @@ def capture_item(capture: str, tools: Tools, step: Step = directly, *, patient: 
     except StepFailed as failure:
         if failure.retry and patient:
             raise
+        if failure.reason == ItemTwice.code:
+            return CANCEL
         if failure.reason == ItemGone.code:
             outcome = step("gone", partial(gone, tools, capture))
+        elif failure.reason == ItemPrivate.code:
+            outcome = step("refuse", partial(refuse, tools, capture))
         else:
             outcome = step("hold", partial(hold, tools, capture, failure.reason))
     if outcome != GONE:
         try:
             step("mark", partial(mark, tools, capture, outcome))
-        except StepFailed:
-            step("unmarked", partial(unmarked, tools, capture))
+        except StepFailed as failure:
+            step("unmarked", partial(unmarked, tools, capture, outcome, failure.reason))
     step("notify", partial(notify, tools, capture))
     return outcome
 
@@ -61,35 +68,50 @@ def set_aside(capture: str, tools: Tools, reason: str, step: Step = directly) ->
     outcome = step("hold", partial(hold, tools, capture, reason))
     with contextlib.suppress(StepFailed):  # showing it may be what goes wrong: the outcome stands without
         step("mark", partial(mark, tools, capture, outcome))
-    step("unmarked", partial(unmarked, tools, capture))
+    step("unmarked", partial(unmarked, tools, capture, outcome))
     step("notify", partial(notify, tools, capture))
     return outcome
 
 
 def track(tools: Tools, capture: str) -> int:
-    """Count the attempt. The capture itself was registered together with its place in the queue."""
+    """Count the attempt and show the user that the item was picked up; 0 when it was cancelled before that."""
     with tools.database.session() as session:
-        return ledger.begin(session, capture).attempts
+        row = ledger.get(session, capture, lock=True)
+        if row.state == CaptureState.CANCELLED:
+            return 0
+        attempts = ledger.begin(session, capture).attempts
+    if row.state == CaptureState.CLAIMED and tools.settings.mailbox.show_pending:
+        marking.show_pending(tools, capture, states.PENDING)
+    return attempts
 
 
 def examine(tools: Tools, capture: str) -> str:
     """Fetch, extract, scan. Keeps mail and text encrypted, and the decision as codes, counts and places.
 
     The mail is kept as soon as it is fetched: from then on the item cannot be lost, whatever happens.
-    Returns the mail's date (UTC ISO 8601, or "") for the notice.
+    Returns the mail's date (UTC ISO 8601, or "") for the notice. Raises `ItemPrivate` before anything is kept.
     """
     with tools.database.reading() as session:
         row = ledger.get(session, capture)
+        if row.state == CaptureState.REFUSED:
+            raise ItemPrivate
         if row.state != CaptureState.CLAIMED:
             return ""
-        ref = _ref(tools, row)
-    item = tools.mailbox.fetch(ref)
+    item = fetching.fetch(tools, row)
     with tools.database.session() as session:
         if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
             return ""  # another worker was quicker, having taken this one for dead
-        staged = quarantine.stage(session, tools.keys, capture, "mail", item.raw)
+        if not fetching.note_place(tools, session, row, item.ref):
+            twice = True
+        elif item.private:
+            raise ItemPrivate
+        else:
+            twice = False
+            staged = quarantine.stage(session, tools.keys, capture, "mail", item.raw)
+    if twice:
+        raise ItemTwice
 
-    extraction = tools.extractor.extract(item.raw)
+    extraction = with_unread(tools.extractor.extract(item.raw), item.unread)
     report = tools.scanner.scan(extraction)
     decision = tools.scanner.decide(report, extraction)
 
@@ -123,8 +145,15 @@ def link(tools: Tools, capture: str) -> int:
             raise BadState(f"capture {capture}: ruled {row.outcome or 'nothing'}, asked to link")
         if row.state != CaptureState.DECIDED:
             return 0  # it is linked; what became of it since must not be undone
+    if row.mailbox == pulls.CRM:
+        return _put_back(tools, row)
+    if row.summary.get("why") == "already-linked":
+        with tools.database.session() as session:
+            return ledger.already_linked(session, capture)
+    with tools.database.reading() as session:
         item_key = ledger.item_key(session, capture)
-        mail = MailItem(_ref(tools, row), quarantine.read(session, tools.keys, _blob(session, capture, "mail")))
+        mail = MailItem(_ref(row), quarantine.read(session, tools.keys, _blob(session, capture, "mail")),
+                        record=row.record)
         text = _blob(session, capture, "extraction", optional=True)
         extraction = wire.from_bytes(quarantine.read(session, tools.keys, text)) if text else None
     if extraction is None:  # released although it was never read: a fault held it before
@@ -136,6 +165,14 @@ def link(tools: Tools, capture: str) -> int:
             outbox.add(session, key=f"{capture}/linked", recipient=address_of(tools, row.mailbox), template="linked",
                        data={"sent": extraction.envelope.sent, "records": done.records}, capture_id=capture)
     return done.records
+
+
+def _put_back(tools: Tools, row: Capture) -> int:
+    """Released, and pulled out of the CRM by a rescan before: the record gets its content again."""
+    pulling.put_back(tools, row.id)
+    with tools.database.session() as session:
+        ledger.linked(session, row.id, activity=row.activity, matched="restored", records=1)
+    return 1
 
 
 def hold(tools: Tools, capture: str, reason: str) -> str:
@@ -150,26 +187,39 @@ def hold(tools: Tools, capture: str, reason: str) -> str:
 
 
 def gone(tools: Tools, capture: str) -> str:
-    """Note that the item left the mailbox before it could be fetched. Where it is now, its tag is found again."""
+    """Note that the item left the mailbox before it could be fetched. Where it is now, its tag is found again; who
+    asked for it in person is told."""
     with tools.database.session() as session:
-        ledger.gone(session, capture)
+        row = ledger.gone(session, capture)
+        if row.requested_by:
+            outbox.add(session, key=f"{capture}/gone", recipient=address_of(tools, row.mailbox), template="gone",
+                       data={}, capture_id=capture)
     return GONE
+
+
+def refuse(tools: Tools, capture: str) -> str:
+    """Note that the item is private: nothing of it was kept, and its user is told."""
+    with tools.database.session() as session:
+        row = ledger.refuse(session, capture, reason="private")
+        outbox.add(session, key=f"{capture}/refused", recipient=address_of(tools, row.mailbox), template="refused",
+                   data={"reason": "private"}, capture_id=capture)
+    return REFUSE
 
 
 def mark(tools: Tools, capture: str, outcome: str) -> str:
     """Show the user the state as a category, and take the tag off."""
-    with tools.database.reading() as session:
-        row = ledger.get(session, capture)
-        ref, stamp = _ref(tools, row), Stamp(capture, STATES[outcome], row.generation)
-    with contextlib.suppress(ItemGone):  # there is nobody to show it to
-        tools.mailbox.mark(ref, STATES[outcome], stamp)
+    shown = marking.show(tools, capture, STATES[outcome])
     with tools.database.session() as session:
-        return ledger.marked(session, capture).state
+        return ledger.marked(session, capture, shown=shown).state
 
 
-def unmarked(tools: Tools, capture: str) -> str:
-    """The mailbox could not be marked; the outcome stands and the audit says that it is not shown."""
+def unmarked(tools: Tools, capture: str, outcome: str, code: str = "") -> str:
+    """The mailbox could not be marked; the outcome stands, the state is owed and the audit says that it is not
+    shown."""
     with tools.database.session() as session:
+        row = ledger.get(session, capture, lock=True)
+        if code and row.state != CaptureState.NOTIFIED:
+            watch.owe(session, capture, STATES[outcome], code)
         return ledger.marked(session, capture, shown=False).state
 
 
@@ -201,22 +251,21 @@ def deliver(tools: Tools, limit: int = 20) -> int:
 
 def address_of(tools: Tools, mailbox: str) -> str:
     """Where the notices of a mailbox's user go."""
-    domain = tools.settings.mailbox.domain
-    return mailbox if "@" in mailbox or not domain else f"{mailbox}@{domain}"
+    return notices.address(mailbox, tools.settings.mailbox.domain)
 
 
 def _tell_held(tools: Tools, session: Session, capture: str, held: ledger.Held, sent: str = "") -> None:
     row = ledger.get(session, capture)
+    if row.mailbox == pulls.CRM:
+        return  # its trackers were told when it was pulled out
     outbox.add(session, key=f"{capture}/held", recipient=address_of(tools, row.mailbox), template="held",
                data=notices.held_data(row.summary, case=held.number, sent=sent, joined=held.joined),
                capture_id=capture)
 
 
-def _ref(tools: Tools, row: Capture) -> ItemRef:
-    key = ledger.open_locator(tools.keys, row)
-    if key is None:
-        raise NotFound(f"place of capture {row.id}")
-    return ItemRef(row.mailbox, key)
+def _ref(row: Capture) -> ItemRef:
+    """Which item it is, as far as the CRM cares: where it is now does not matter any more."""
+    return ItemRef(row.mailbox, "", ItemKind(row.kind))
 
 
 def _item_key(tools: Tools, envelope: Envelope, content: str) -> str:

@@ -44,6 +44,7 @@ class MailboxSettings(Section):
         default=True, description="Show `CRM: pending` as soon as an item is picked up.")
     reconcile_hour: int = Field(
         default=2, ge=0, le=23, description="Hour (UTC) after which each mailbox is looked through in full, once a day.")
+    watchers: PositiveInt = Field(default=4, le=16, description="Mailboxes looked at at the same time by one process.")
     parked_seconds: PositiveFloat = Field(
         default=3600, description="How often a mailbox that refuses us is tried again.")
     domain: str = Field(
@@ -93,6 +94,20 @@ class EngineSettings(Section):
     stop_seconds: PositiveFloat = Field(
         default=30, description="On SIGTERM, how long what runs may go on; the rest is left for the next worker.")
     readers: PositiveInt = Field(default=2, description="Child processes that read files.")
+
+
+class RescanSettings(Section):
+    """`[rescan]`: looking again at what is in the CRM."""
+
+    chunk: PositiveInt = Field(default=200, le=2000, description="Items of one chunk, the piece a worker takes.")
+    max_holds: str = Field(
+        default="2%", pattern=r"\d{1,7}|\d{1,2}%",
+        description="A run pauses before it pulls more than this out of the CRM: a number, or a share of the items "
+                    "(at least 20). 0 = no limit.")
+    way_seconds: float = Field(
+        default=1, ge=0, description="How long an item of a rescan waits, at most, while tagged items are worked on.")
+    hit_is_incident: bool = Field(
+        default=True, description="A hit marks its case as a possible breach; your privacy officer decides this.")
 
 
 class GraphSettings(Section):
@@ -192,6 +207,7 @@ class Settings(Section):
     crm: CrmSettings = CrmSettings()
     notify: NotifySettings = NotifySettings()
     engine: EngineSettings = EngineSettings()
+    rescan: RescanSettings = RescanSettings()
     graph: GraphSettings = GraphSettings()
     ews: EwsSettings = EwsSettings()
     web: WebSettings = WebSettings()

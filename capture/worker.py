@@ -1,7 +1,7 @@
 """One worker: watches the mailboxes, works through the queue, and looks after what dead workers left.
 
-Any number of them may run on one database, on one machine or many. Only one looks into the mailboxes at a time
-(a lease); all of them work through the queue.
+Any number of them may run on one database, on one machine or many. Only one at a time looks into a mailbox (a lease
+for each); all of them work through the queue.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from capture import pipeline
+from capture import pipeline, rescan
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed
 from capture.lifeline import Lifeline
@@ -24,12 +25,10 @@ from capture.settings import Settings
 from capture.takeover import Takeover, after_fault
 from capture.watch import Watch
 from capture.wiring import Tools, assembled
-from store import leases, ledger, tries
+from store import ledger, tries
 
 log = logging.getLogger("mailweir.worker")
 
-LOOK = "watch"
-"""The lease of whoever looks into the mailboxes."""
 _TICK = 0.1
 
 
@@ -69,11 +68,6 @@ class Worker:
         with self.tools.database.reading() as session:
             return tries.unfinished(session) > tries.parked_count(session)
 
-    def may_look(self) -> bool:
-        """Whether looking into the mailboxes is this worker's; it then is for one lease more."""
-        with self.tools.database.session() as session:
-            return leases.hold(session, LOOK, self.lifeline.executor, self.tools.settings.engine.lease_seconds)
-
     def totals(self) -> dict[str, int]:
         """How the captures of this database ended."""
         with self.tools.database.reading() as session:
@@ -104,13 +98,13 @@ def running(settings: Settings) -> Iterator[Worker]:
 
 
 def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> None:
-    watching = Watch(worker.tools, worker.engine.enqueue)
+    watching = Watch(worker.tools, worker.engine.enqueue, worker.lifeline.executor)
     first = True
     try:
         while not stop.is_set():
             idle = once and not worker.busy()
-            if watch and (first or idle or (not once and watching.due())) and worker.may_look():
-                brought = watching.look(first=first)
+            if watch and (first or idle or (not once and watching.due())):
+                brought = watching.look(first=first, everywhere=once)
                 if first and not once:
                     log.info("watching; stop with Ctrl-C or SIGTERM")
                 first = False
@@ -159,9 +153,12 @@ def _engine(tools: Tools, lifeline: Lifeline) -> Engine:
                 tries.done(session, key)
         return outcome
 
+    def enqueue(*args: Any, **named: Any) -> None:
+        engine.enqueue_job(*args, **named)
+
     engine = Engine(tools.database.engine, settings.engine, key=tools.keys.derive("engine-serializer"),
                     pool_size=settings.store.pool_size, executor=lifeline.executor, fence=lifeline,
-                    jobs=[Job(CAPTURE, LIVE, work), Job(ASIDE, LIVE, aside)])
+                    jobs=[Job(CAPTURE, LIVE, work), Job(ASIDE, LIVE, aside), *rescan.jobs(tools, enqueue)])
     return engine
 
 

@@ -13,6 +13,7 @@ gets `BadState`. Nothing here shows content; `quarantine.reveal` does, with its 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -38,6 +39,19 @@ def listed(session: Session, *, state: CaseState | None = CaseState.HELD,
     """Cases by age, oldest first; `state=None` for all."""
     query = select(Case).order_by(col(Case.opened), col(Case.id)).limit(limit)
     return tuple(session.scalars(query if state is None else query.where(Case.state == state)))
+
+
+def numbers(session: Session, *, after: str = "", opened_before: datetime | None = None,
+            since: datetime | None = None, until: datetime | None = None, limit: int = 200) -> list[str]:
+    """One page of the numbers of open cases, in their order."""
+    query = select(Case.number).where(Case.state == CaseState.HELD, Case.number > after)
+    if opened_before is not None:
+        query = query.where(Case.opened < opened_before)
+    if since is not None:
+        query = query.where(Case.opened >= since)
+    if until is not None:
+        query = query.where(Case.opened < until)
+    return [*session.scalars(query.order_by(Case.number).limit(limit))]
 
 
 def get(session: Session, number: str, *, lock: bool = False) -> Case:

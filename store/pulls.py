@@ -49,6 +49,7 @@ class Found:
     reason: str
     stored: datetime
     trackers: tuple[str, ...] = ()
+    files: int = 0
     blobs: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -114,7 +115,7 @@ def begin(session: Session, keys: Keys, found: Found) -> Pull:
         quarantine.stage(session, keys, capture.id, kind, content)
     quarantine.hold(session, capture.id, case_id)
     pull = CrmPull(case_id=case_id, capture_id=capture.id, record=found.record, run_id=found.run,
-                   trackers=[*found.trackers], stored=found.stored)
+                   trackers=[*found.trackers], files=found.files, stored=found.stored)
     session.add(pull)
     if not new:
         case.trackers += len(found.trackers)
@@ -180,6 +181,11 @@ def open_of_stub(session: Session, record: str, case: str) -> CrmPull | None:
     return session.scalars(
         select(CrmPull).join(Case, col(Case.id) == col(CrmPull.case_id))
         .where(CrmPull.record == record, Case.number == case, CrmPull.state == PullState.OPEN)).one_or_none()
+
+
+def case_of(session: Session, pull: CrmPull) -> Case:
+    """The case a pull belongs to."""
+    return session.get_one(Case, pull.case_id)
 
 
 def case_trackers(session: Session, case_id: int | None) -> list[str]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, update
@@ -28,7 +29,7 @@ from store.columns import now
 from store.database import begin_write, get_or_create
 from store.errors import BadState, NotFound
 from store.rescan_tables import Outcome, RescanChunk, RescanResult, RescanRun, RunState
-from store.tables import Counter
+from store.tables import Capture, CaptureState, Counter
 
 HITS = (Outcome.HOLD, Outcome.WOULD_HOLD)
 """Outcomes that say something was found."""
@@ -137,10 +138,11 @@ def pause(session: Session, run_id: str, *, why: str, actor: str = "mailweir") -
     audit.append(session, "rescan:run:paused", actor=actor, subject=run.id, body={"reason": why, "holds": run.holds})
 
 
-def add_chunk(session: Session, run_id: str, ids: Sequence[str], cursor: str) -> int | None:
-    """One more chunk of a run that is still being listed; its number, or None when it is not."""
+def add_chunk(session: Session, run_id: str, ids: Sequence[str], cursor: str, *, after: str) -> int | None:
+    """One more chunk of a run that is being listed, the ids behind `after`; its number, or None when the run is not
+    running or another worker listed these ids."""
     run = get(session, run_id, lock=True)
-    if run.listed or run.state != RunState.RUNNING:
+    if run.listed or run.state != RunState.RUNNING or run.cursor != after:
         return None
     number = session.scalars(select(func.count()).select_from(RescanChunk).where(
         RescanChunk.run_id == run.id)).one()
@@ -213,6 +215,20 @@ def chunk_done(session: Session, run_id: str, number: int, seconds: float) -> bo
     if run.state == RunState.RUNNING:
         _end_if_done(session, run)
     return chunk.done
+
+
+def spent(session: Session, run_id: str, number: int, seconds: float) -> None:
+    """Count the time that was spent on a chunk."""
+    session.execute(update(RescanChunk).where(col(RescanChunk.run_id) == run_id, col(RescanChunk.number) == number)
+                    .values(seconds=col(RescanChunk.seconds) + seconds).execution_options(synchronize_session=False))
+
+
+def live_work(session: Session, moment: datetime, fresh_seconds: float) -> bool:
+    """Whether a tagged item is being worked on: unfinished, and moved on lately (one that is stuck holds nobody up)."""
+    since = moment - timedelta(seconds=fresh_seconds)
+    return session.scalars(select(Capture.id).where(
+        col(Capture.state).in_((CaptureState.CLAIMED, CaptureState.SCANNED, CaptureState.DECIDED)),
+        Capture.updated >= since).limit(1)).first() is not None
 
 
 def may_hold(session: Session, run_id: str) -> bool:

@@ -124,6 +124,7 @@ class CrmPull(Row, table=True):
     run_id: str = Field(foreign_key="rescan_run.id", max_length=24)
     state: str = Field(default=PullState.OPEN, max_length=16)
     trackers: list[str] = Field(default_factory=list, sa_type=JSON)
+    files: int = 0
     stored: datetime = Field(sa_type=UtcDateTime)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     pulled: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(24), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("trackers", sa.JSON(), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
         sa.Column("stored", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created", sa.DateTime(timezone=True), nullable=False),
         sa.Column("pulled", sa.DateTime(timezone=True), nullable=True),
