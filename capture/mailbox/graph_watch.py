@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from capture.errors import CursorLost, ItemGone
+from capture.errors import CursorLost, ItemGone, TryLater
 from capture.mailbox import graph_parse as parse
 from capture.mailbox import states
 from capture.mailbox.graph_errors import CannotFilter
@@ -67,9 +67,11 @@ class GraphWatch:
         else:
             url, params = self._start(folder)
             body = self._http.get(folder.mailbox, url, params=params, prefer=prefer)
-        sightings = self._sightings(folder, values(body))
-        onward = body.get("@odata.nextLink")
-        link = self._http.checked_link(onward or body.get("@odata.deltaLink"))
+        sightings = list(self._sightings(folder, values(body)))
+        onward, done = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
+        if not onward and not done:
+            raise TryLater("graph: a page without a link to go on with")
+        link = self._http.checked_link(onward or done)
         saved = {"v": VERSION, "link": link, "full": full and bool(onward), "begun": begun}
         return Changes(tuple(sightings), json.dumps(saved).encode(), more=bool(onward), reset=full)
 
