@@ -34,7 +34,7 @@ class GraphMailbox:
                  exclude: Sequence[str] = (), patience: float = PATIENCE) -> None:
         self._settings, self._tokens, self._names = settings, tokens, names
         self.http = GraphHttp(cloud_of(settings).graph, tokens, timeout=settings.timeout_seconds,
-                              verify=settings.ca_file or True, patience=patience)
+                              ca_file=settings.ca_file, patience=patience)
         self._watch = GraphWatch(self.http, settings, trigger=trigger, exclude=exclude)
         self._items = GraphItems(self.http, limit=settings.max_mime_bytes, tasks=settings.tasks, trigger=trigger)
         self._subscriptions = (Subscriptions(self.http, database, settings.webhook_url)

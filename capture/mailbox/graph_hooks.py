@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from capture.errors import CaptureError, ItemGone, Parked, TryLater
 from capture.mailbox.graph_http import GraphHttp
-from capture.mailbox.graph_ids import quoted, user
+from capture.mailbox.graph_ids import quoted
 from capture.mailbox.graph_parse import identifier, moment, notifications
 from capture.ports import Check
 from store import subscriptions
@@ -130,7 +130,7 @@ class Subscriptions:
                 try:
                     self._prolong(row)
                     return
-                except ItemGone:
+                except (ItemGone, Parked):  # unknown by any of its codes; without the rights, making fails too
                     log.info("a subscription is not known any more and is made anew")
             self._make(row)
         except (ItemGone, Parked) as error:
@@ -151,7 +151,7 @@ class Subscriptions:
         expires, secret = self._now() + LIFE, secrets.token_urlsafe(48)
         body = self._http.send(row.mailbox, "POST", "/subscriptions", json_body={
             "changeType": RESOURCES[row.resource],
-            "resource": f"{user(row.mailbox)}/{row.resource}".lstrip("/"),
+            "resource": f"users/{row.mailbox}/{row.resource}",
             "notificationUrl": f"{self._public}{PATH}",
             "lifecycleNotificationUrl": f"{self._public}{LIFECYCLE_PATH}",
             "expirationDateTime": _iso(expires),

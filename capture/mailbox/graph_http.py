@@ -82,12 +82,12 @@ class GraphHttp:
     `graph_errors`. `requests` counts what was sent, for measurements.
     """
 
-    def __init__(self, base: str, tokens: TokenProvider, *, timeout: float = 60.0, verify: str | bool = True,
+    def __init__(self, base: str, tokens: TokenProvider, *, timeout: float = 60.0, ca_file: str = "",
                  patience: float = PATIENCE) -> None:
         self.base = f"{base}/v1.0"
         self._tokens, self._timeout, self._patience = tokens, timeout, patience
         self._client = httpx.Client(
-            verify=tls(verify), timeout=httpx.Timeout(timeout, pool=timeout), trust_env=False, follow_redirects=False,
+            verify=tls(ca_file), timeout=httpx.Timeout(timeout, pool=timeout), trust_env=False, follow_redirects=False,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16))
         self._gates: dict[str, _Gate] = {}
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,10 +49,10 @@ class MsalTokens:
     """
 
     def __init__(self, authority: str, client_id: str, credential: Any, *, scope: str, known: bool = True,
-                 verify: str | bool = True, timeout: float = 30.0) -> None:
+                 ca_file: str = "", timeout: float = 30.0) -> None:
         self._scope = scope
         self._lock = threading.Lock()
-        self._http = _HttpClient(verify, timeout)
+        self._http = HttpClient(ca_file, timeout)
         self._make = lambda: msal.ConfidentialClientApplication(
             client_id, client_credential=credential, authority=authority, http_client=self._http,
             instance_discovery=None if known else False)
@@ -87,12 +88,12 @@ class MsalTokens:
         self._http.close()
 
 
-class _HttpClient:
+class HttpClient:
     """What msal wants of a session (`get`, `post`), on httpx: no proxy, CA bundle or netrc of the environment
     changes where a credential goes."""
 
-    def __init__(self, verify: str | bool, timeout: float) -> None:
-        self._client = httpx.Client(verify=tls(verify), timeout=timeout, trust_env=False, follow_redirects=False)
+    def __init__(self, ca_file: str, timeout: float) -> None:
+        self._client = httpx.Client(verify=tls(ca_file), timeout=timeout, trust_env=False, follow_redirects=False)
 
     def get(self, url: str, *, params: Any = None, headers: Any = None, **_: Any) -> httpx.Response:
         """GET, as msal calls it; its further options (verify, proxies) are ours to decide."""
@@ -107,9 +108,10 @@ class _HttpClient:
         self._client.close()
 
 
-def tls(verify: str | bool) -> Any:
-    """The verification of server certificates: the usual authorities, or those of one PEM file. Never off."""
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) and verify else True
+@cache
+def tls(ca_file: str = "") -> ssl.SSLContext:
+    """How server certificates are verified: by the usual authorities, or by those of one PEM file. Never not."""
+    return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context(trust_env=False)
 
 
 def graph_tokens(settings: Settings) -> MsalTokens:
@@ -126,7 +128,7 @@ def graph_tokens(settings: Settings) -> MsalTokens:
     return MsalTokens(
         f"{cloud.login}/{chosen.tenant}", chosen.client_id,
         certificate_credential(certificate) if certificate else secret,
-        scope=f"{cloud.graph}/.default", known=not chosen.login_url, verify=chosen.ca_file or True,
+        scope=f"{cloud.graph}/.default", known=not chosen.login_url, ca_file=chosen.ca_file,
         timeout=chosen.timeout_seconds)
 
 
