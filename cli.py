@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capture.commands import audit as audit_commands
+from capture.commands import db as db_commands
 from capture.commands import jobs as jobs_commands
 from capture.commands import rescan as rescan_commands
 
@@ -27,15 +29,15 @@ app = typer.Typer(
 capture_app = typer.Typer(no_args_is_help=True, help="Work through tagged items.")
 queue_app = typer.Typer(no_args_is_help=True, help="Items held for privacy review.")
 crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
-audit_app = typer.Typer(no_args_is_help=True, help="The record of everything done and read.")
 policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
 lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
 forms_app = typer.Typer(no_args_is_help=True, help="Blank forms of the institution; a filled one is recognised.")
-for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_app),
+for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_commands.app),
                   ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
+app.add_typer(db_commands.app, name="db")
 app.command()(rescan_commands.rescan)
 policy_app.command("diff")(rescan_commands.policy_diff)
 
@@ -584,44 +586,6 @@ def crm_show(
     else:
         for key, value in shown.items():
             say(f"{key}: {value}")
-
-
-# -------------------------------------------------------------------------------------------------- audit
-
-@audit_app.command("verify")
-def audit_verify(
-    home: Home = None, json_out: AsJson = False,
-    anchor: Annotated[str, typer.Option("--anchor", help="The end of the chain as --json printed it earlier "
-                                        "(ROWS:DIGEST), kept elsewhere: finds a chain rewritten as a whole.")] = "",
-) -> None:
-    """Check the chain of audit rows. Exits 0 when whole, 1 when a row was changed, added or removed."""
-    from capture.desk import verify_audit
-    from capture.terminal import as_json, say
-
-    result = verify_audit(_settings(home), anchor)
-    if json_out:
-        as_json(result)
-    else:
-        say(result["sentence"])
-    raise typer.Exit(0 if result["whole"] else EXIT_HELD)
-
-
-@audit_app.command("show")
-def audit_show(
-    home: Home = None, json_out: AsJson = False,
-    last: Annotated[int, typer.Option("--last", min=1, help="How many events, newest last.")] = 50,
-) -> None:
-    """Show audit events: when, who, what, about which id."""
-    from capture.desk import show_audit
-    from capture.terminal import as_json, short, table
-
-    rows = show_audit(_settings(home), last=last)
-    if json_out:
-        as_json(rows)
-    else:
-        table("", ["seq", "at", "actor", "action", "subject", "facts"],
-              [(r["seq"], short("at", r["at"]), r["actor"], r["action"], r["subject"],
-                " ".join(f"{k}={v}" for k, v in r["body"].items())) for r in rows])
 
 
 if __name__ == "__main__":

@@ -6,20 +6,18 @@ or JSON.
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from capture import pipeline
+from capture import auditing, pipeline
+from capture.auditing import actor_name as actor_name
 from capture.errors import BadInput
 from capture.matching import may_identify
 from capture.settings import Settings
 from capture.wiring import assembled, opened
 from store import audit, cases, crm_import, crm_records, pulls, reads
-from store.database import Database
 from store.tables import Case
 
 _REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -30,16 +28,6 @@ class BadReason(BadInput):
 
     code = "bad-reason"
     hint = "For example: --reason false-positive, --reason confirmed, --reason business-contact."
-
-
-def actor_name(named: str = "") -> str:
-    """Who acts: the name given, else the user the system knows this process as (not the environment)."""
-    if named:
-        return named
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"
 
 
 def list_cases(settings: Settings, *, all_cases: bool = False) -> list[dict[str, Any]]:
@@ -129,52 +117,9 @@ def show_crm(settings: Settings, record: str) -> dict[str, Any]:
         return shown
 
 
-class BadAnchor(BadInput):
-    """An anchor is what `audit verify --json` printed earlier: the number of rows, a colon, the digest."""
-
-    code = "bad-anchor"
-    hint = "For example: --anchor 1204:9f2c... (64 hex digits)."
-
-
 def verify_audit(settings: Settings, anchor: str = "") -> dict[str, Any]:
-    """Walk the chain of audit rows; the walk itself is recorded when the chain is whole.
-
-    `anchor` is the end of the chain as it was printed earlier and kept elsewhere: with it, a chain that was rewritten
-    as a whole is found too.
-    """
-    with opened(settings) as (database, _):
-        return verify(database, _anchor(anchor))
-
-
-def _anchor(text: str) -> audit.Anchor | None:
-    if not text:
-        return None
-    if not (found := re.fullmatch(r"(\d{1,12}):([0-9a-f]{64})", text)):
-        raise BadAnchor
-    return audit.Anchor(int(found[1]), found[2])
-
-
-def verify(database: Database, anchor: audit.Anchor | None = None) -> dict[str, Any]:
-    """As `verify_audit`, for an open database."""
-    with database.session() as session:
-        result = audit.verify(session, anchor)
-        end = audit.head(session)
-        if result.ok:
-            audit.append(session, "audit:chain:verified", actor=actor_name(),
-                         body={"rows": result.rows, "result": "whole"})
-    sentence = (f"audit whole: {result.rows} rows, every one follows from the one before" if result.ok else
-                f"audit-broken: row {result.row} does not fit ({result.problem}); the rows before it do")
-    return {"whole": result.ok, "rows": result.rows, "row": result.row, "problem": result.problem,
-            "anchor": f"{end.count}:{end.digest}", "sentence": sentence}
-
-
-def show_audit(settings: Settings, *, last: int) -> list[dict[str, Any]]:
-    """The newest audit events, oldest of them first."""
-    with opened(settings) as (database, _), database.session() as session:
-        rows = audit.show(session, last=last)
-        audit.append(session, "audit:log:read", actor=actor_name(), body={"rows": len(rows)})
-        return [{"seq": r.seq, "at": r.at.isoformat(timespec="seconds"), "actor": r.actor, "action": r.action,
-                 "subject": r.subject, "body": r.body} for r in rows]
+    """Walk the chain of audit rows and its checkpoints; see `auditing.verify`."""
+    return auditing.verify(settings, anchor=anchor)
 
 
 def _case_row(case: Case) -> dict[str, Any]:

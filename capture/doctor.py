@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from capture import jobs
-from capture.desk import verify
+from capture import auditing, jobs
 from capture.errors import CaptureError
 from capture.settings import Settings, load_settings
 from capture.wiring import build_extractor, build_mailbox, build_scanner, opened
@@ -56,7 +55,7 @@ def _store(settings: Settings) -> Iterator[Check]:
 
 
 def _contents(settings: Settings, database: Database) -> Iterator[Check]:
-    verified = verify(database)
+    verified = auditing.verified(settings, database)
     yield Check("audit", "ok" if verified["whole"] else "fail", verified["sentence"])
     with database.reading() as session:
         counts = ledger.counts(session)

@@ -33,6 +33,7 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer, WorkflowStatus
+from dbos._migration import get_migration_versions, get_sqlite_migration_versions  # pinned: dbos>=3.4,<3.5
 from sqlalchemy.orm import Session
 
 from capture.errors import EngineRefused, StepFailed
@@ -232,20 +233,26 @@ class Jobs:
             gone += len(old)
         return gone
 
+    def lead(self) -> None:
+        """Let this program's engine version be the one that takes what was queued without one, whichever version
+        was started first."""
+        self._client.set_latest_application_version(APP_VERSION)
+
     def adopt(self, versions_alive: Collection[str] = ()) -> int:
         """Take over waiting jobs that only a program of another engine version would run, unless one of that
         version is alive; returns how many. They begin anew under their own id: steps are idempotent."""
-        keep, adopted = {APP_VERSION, "", *versions_alive}, 0
-        foreign = [row for row in self._client.list_workflows(status=[*_STATUSES[JobState.WAITING]], load_input=False)
-                   if (row.app_version or "") not in keep and row.queue_name]
-        for row in foreign:
-            full = self._client.list_workflows(workflow_ids=[row.workflow_id])[0]
+        known = {version["version_name"] for version in self._client.list_application_versions()}
+        foreign = sorted(known - {APP_VERSION, *versions_alive})
+        if not foreign:
+            return 0
+        adopted = 0
+        for row in self._client.list_workflows(status=[*_STATUSES[JobState.WAITING]], app_version=foreign):
             self.forget([row.workflow_id])
             options: EnqueueOptions = {"workflow_name": row.name, "queue_name": row.queue_name or LIVE,
                                        "workflow_id": row.workflow_id}
             if row.priority:
                 options["priority"] = row.priority
-            self._client.enqueue(options, *(full.input or {"args": ()})["args"])
+            self._client.enqueue(options, *(row.input or {"args": ()})["args"])
             adopted += 1
         return adopted
 
@@ -315,6 +322,7 @@ class Engine:
         DBOS.listen_queues([*self._limits])
         DBOS.launch()
         quiet()
+        self._client.lead()
         for queue, limit in self._limits.items():
             # one row for all workers: the last one to start sets it, `_places` keeps each to its own limit
             DBOS.register_queue(queue, worker_concurrency=limit, polling_interval_sec=self._settings.polling_seconds,
@@ -409,6 +417,23 @@ def prepare(database: sa.Engine) -> None:
     """Make the engine's tables when they are missing. Needs the right to make tables only then."""
     if not sa.inspect(database).has_table("workflow_status", schema=_schema(database)):
         DBOS.migrate(database.url.render_as_string(hide_password=False))
+
+
+def migrate(database: sa.Engine) -> None:
+    """Bring the engine's tables to the version this program needs. For the owner of the tables; the service role
+    then finds nothing left to do."""
+    quiet()
+    DBOS.migrate(database.url.render_as_string(hide_password=False))
+    quiet()
+
+
+def schema_state(database: sa.Engine) -> tuple[int, int]:
+    """The version of the engine's tables that is there (0: none), and the one this program needs."""
+    if database.dialect.name == "sqlite":
+        if not sa.inspect(database).has_table("dbos_migrations"):
+            return 0, 0
+        return get_sqlite_migration_versions(database)
+    return get_migration_versions(database, "dbos", use_listen_notify=False)
 
 
 def _schema(database: sa.Engine) -> str | None:

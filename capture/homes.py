@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capture import auditing
 from capture.errors import BadSettings
 from capture.settings import SETTINGS_FILE, TEMPLATE, load_settings
 from store import vault
@@ -42,6 +43,8 @@ def create_home(home: Path, *, settings_text: str = TEMPLATE) -> list[str]:
             done.append("made master.key, readable by you only: keep a copy elsewhere, without it held mail is lost")
         version = vault.prepare(database, Keys(provider(settings.store.keys, place).load()))
         done.append(f"database ready (schema {version})")
+        if auditing.make_key(settings):
+            done.append("made checkpoint.key, which signs the audit; `mailweir audit key` prints its public half")
     finally:
         database.close()
     return done

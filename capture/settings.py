@@ -186,7 +186,31 @@ class WebSettings(Section):
         default=30, description="On SIGTERM, how long running requests may take to finish.")
     worker_stop_seconds: PositiveInt = Field(
         default=90, description="On SIGTERM, how long the worker may take to finish its items.")
+    body_bytes: PositiveInt = Field(default=1_000_000, description="Longest body of a request; longer ones get 413.")
     connections: PositiveInt = Field(default=200, description="Requests at a time; more are told to come again (503).")
+
+
+class SignInSettings(Section):
+    """`[sign_in]`: who may open the pages. The secret comes from MAILWEIR_SIGN_IN_SECRET or, better, the certificate
+    from MAILWEIR_SIGN_IN_CERTIFICATE."""
+
+    kind: Literal["off", "entra", "demo"] = Field(
+        default="off", description="`off` = no pages, `entra` = OpenID Connect with Entra ID, `demo` = choose who you "
+                                   "are; works with the home of `mailweir demo` on loopback only.")
+    tenant: str = Field(default="", description="Directory (tenant) id in Entra: the id, not a domain.")
+    client_id: str = Field(default="", description="Application (client) id of the app registration.")
+    login_url: str = Field(default="https://login.microsoftonline.com", description="Sign-in address; https.")
+    ca_file: str = Field(default="", description="PEM file of certificate authorities, instead of the usual ones.")
+    public_url: str = Field(
+        default="", description="Address of this service as browsers see it, e.g. https://weir.example.org; "
+                                "/sign-in/back below it is the redirect address of the app registration.")
+    app_roles: dict[str, str] = Field(
+        default={}, description="App role of the registration -> our role; not empty, roles follow the directory at "
+                                "every sign-in.")
+    idle_minutes: PositiveFloat = Field(default=15, le=60, description="A session ends after this long without use.")
+    hours: PositiveFloat = Field(default=8, le=24, description="A session ends after this long, whatever happens.")
+    fresh_minutes: PositiveFloat = Field(
+        default=5, le=30, description="Reveal and export need a sign-in not older than this.")
 
 
 class LogSettings(Section):
@@ -211,9 +235,12 @@ class Settings(Section):
     graph: GraphSettings = GraphSettings()
     ews: EwsSettings = EwsSettings()
     web: WebSettings = WebSettings()
+    sign_in: SignInSettings = SignInSettings()
     log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     metrics_token: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    sign_in_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    sign_in_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     ews_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
@@ -223,10 +250,18 @@ class Settings(Section):
         """Pause between two looks at the quick folders."""
         return self.mailbox.poll_seconds or (5 if self.mailbox.kind == "folder" else 60)
 
+    database_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    owner_database: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+
     @property
     def database_url(self) -> str:
-        """The database URL with the default filled in."""
-        return self.store.url(self.home)
+        """The database URL with the default and the password filled in."""
+        return self.store.url(self.home, self.database_password.get_secret_value())
+
+    @property
+    def owner_url(self) -> str:
+        """The database URL for migrations: MAILWEIR_OWNER_DATABASE, else the usual one."""
+        return self.owner_database.get_secret_value() or self.database_url
 
     @property
     def mailbox_root(self) -> Path:
@@ -234,7 +269,8 @@ class Settings(Section):
         return self.home / self.mailbox.root
 
 
-_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "metrics_token")
+_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "metrics_token",
+            "database_password", "owner_database")
 """Settings that never stand in the file: each comes from MAILWEIR_ and its name in capitals."""
 
 

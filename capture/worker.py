@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capture import pipeline, rescan
+from capture.auditing import Checkpoints
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed
 from capture.lifeline import Lifeline
@@ -84,7 +85,7 @@ class Worker:
 @contextmanager
 def running(settings: Settings) -> Iterator[Worker]:
     """A worker at work in threads of this process until the block ends; it does not watch by itself."""
-    with assembled(settings) as tools, Lifeline(
+    with assembled(settings) as tools, Checkpoints(settings, tools.database), Lifeline(
             tools.database, settings.engine, engine_version=APP_VERSION) as lifeline:
         engine = _engine(tools, lifeline)
         takeover = Takeover(tools.database, engine, settings.engine, lifeline.executor)

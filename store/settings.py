@@ -37,9 +37,20 @@ class StoreSettings(BaseModel):
     reader_role: str = ""
     """PostgreSQL role for looking on: states, counts and the audit; no content."""
 
-    def url(self, home: Path) -> str:
-        """The database URL for this home folder."""
-        return self.database or f"sqlite:///{(home / 'mailweir.db').as_posix()}"
+    def url(self, home: Path, password: str = "") -> str:
+        """The database URL for this home folder; `password` goes into a PostgreSQL URL that has none."""
+        if not self.database:
+            return f"sqlite:///{(home / 'mailweir.db').as_posix()}"
+        if not password or self.database.startswith("sqlite"):
+            return self.database
+        from sqlalchemy.engine import make_url  # here, so that settings load quickly
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(self.database)
+        except ArgumentError:
+            return self.database  # told by `open_database`
+        return url.set(password=url.password or password).render_as_string(hide_password=False)
 
     def key_place(self, home: Path) -> str:
         """What the key provider is told."""

@@ -1,0 +1,117 @@
+"""`mailweir audit`: show it, verify it, and sign what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="The record of everything done and read.")
+
+Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def _settings(home: Path | None) -> Settings:
+    from capture.settings import home_from, load_settings
+
+    return load_settings(home_from(home))
+
+
+@app.command()
+def verify(
+    home: Home = None, json_out: AsJson = False,
+    files: Annotated[list[Path] | None, typer.Option(
+        "--checkpoints", help="A file of exported checkpoints; may be given several times. [default: the second place "
+                              "of this home]")] = None,
+    keys: Annotated[list[Path] | None, typer.Option(
+        "--public-key", help="A public key that signed them, kept apart from this machine; may be given several "
+                             "times. [default: the key of this home]")] = None,
+    anchor: Annotated[str, typer.Option(
+        "--anchor", help="The end of the chain as --json printed it earlier (ROWS:DIGEST), kept elsewhere.")] = "",
+) -> None:
+    """Check the chain of audit rows, and hold it against its signed checkpoints.
+
+    Names the first row that was changed, added or removed, and every checkpoint that does not fit: a tail cut off, a
+    chain made anew, an older database put in place. Exits 0 when all fit, 1 when something does not.
+    """
+    from capture.auditing import verify as verify_audit
+    from capture.terminal import as_json, say
+
+    result = verify_audit(_settings(home), anchor=anchor, files=files or (), keys=keys or ())
+    if json_out:
+        as_json(result)
+    else:
+        say(result["sentence"])
+        for problem in result["problems"]:
+            say(f"  {problem}")
+    raise typer.Exit(0 if result["whole"] else 1)
+
+
+@app.command()
+def show(
+    home: Home = None, json_out: AsJson = False,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many events, newest last.")] = 50,
+) -> None:
+    """Show audit events: when, who, what, about which id."""
+    from capture.auditing import show as show_audit
+    from capture.terminal import as_json, short, table
+
+    rows = show_audit(_settings(home), last=last)
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["seq", "at", "actor", "action", "subject", "facts"],
+              [(r["seq"], short("at", r["at"]), r["actor"], r["action"], r["subject"],
+                " ".join(f"{k}={v}" for k, v in r["body"].items())) for r in rows])
+
+
+@app.command()
+def checkpoint(home: Home = None, json_out: AsJson = False) -> None:
+    """Sign what the audit is now and add it to the second place. The worker does so every hour by itself.
+
+    Exits 0 when one was made or no row was added since the last, 2 when the audit does not fit what was signed before
+    or the second place cannot be written.
+    """
+    from dataclasses import asdict
+
+    from capture.auditing import make
+    from capture.terminal import as_json, say
+
+    made = make(_settings(home))
+    if json_out:
+        as_json(asdict(made) if made else None)
+    else:
+        say(f"checkpoint {made.number} over {made.count} rows, signed with key {made.key_id}" if made else
+            "no row was added since the last checkpoint")
+
+
+@app.command()
+def key(
+    home: Home = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the public key to this file.")] = None,
+) -> None:
+    """Print the public key that signs checkpoints, making the key when there is none yet.
+
+    Give the public key to whoever verifies, on another machine: what a checkpoint proves, it proves to them.
+    """
+    from capture.auditing import make_key, signer
+    from capture.errors import BadInput
+    from capture.terminal import say
+
+    settings = _settings(home)
+    if make_key(settings):
+        say("made a new signing key, readable by you only")
+    public = signer(settings).public
+    if out is None:
+        typer.echo(public.text(), nl=False)
+        return
+    try:
+        out.write_text(public.text(), encoding="ascii")
+    except OSError as exc:
+        raise BadInput(f"{out}: {type(exc).__name__}") from None
+    say(f"wrote the public key {public.id}")
