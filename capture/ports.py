@@ -100,12 +100,14 @@ class MailItem:
     """A fetched item: its reference and its RFC 822 bytes (for an appointment or a task, put together from
     its properties). `unread`: parts the server listed but did not hand over (cloud links, failed attachments);
     they hold the item. `private`: marked private or confidential by its user, so it is refused unread.
-    Never logged."""
+    `record`: the CRM record it belongs to ("contact:ID", "organisation:ID") when its folder is bound to one; set
+    by the flow, not by backends. Never logged."""
 
     ref: ItemRef
     raw: bytes
     unread: tuple[Unread, ...] = ()
     private: bool = False
+    record: str = ""
 
     def __repr__(self) -> str:
         return f"MailItem({len(self.raw)} bytes)"

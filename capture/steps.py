@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeVar
 
-from capture.errors import StepFailed, TryLater
+from capture.errors import Changed, Parked, StepFailed, TryLater
 from capture.logs import fields, where
 from capture.meter import METER
 from pii_scan.errors import MailweirError
@@ -35,7 +35,7 @@ def _translated(name: str, function: Callable[[], R]) -> R:
         return function()
     except StepFailed:
         raise
-    except (TryLater, DatabaseLocked, DatabaseRefused) as error:
+    except (TryLater, Changed, Parked, DatabaseLocked, DatabaseRefused) as error:
         raise StepFailed(error.code, retry=True) from None
     except MailweirError as error:
         raise StepFailed(error.code) from None

@@ -9,6 +9,8 @@
     held = ledger.hold(s, capture.id)             # opens a case or joins one; the content is kept for it
     held = ledger.hold(s, capture.id, reason="fetch-failed")  # an error, from any state before an outcome
     ledger.gone(s, capture.id)                    # the item has left the mailbox before it was fetched
+    ledger.cancel(s, capture.id, why="tag-removed")   # before anybody picked it up
+    ledger.refuse(s, capture.id, reason="private")    # nothing of it is kept
     ledger.marked(s, capture.id, shown=True)      # the mailbox shows the state, or cannot
     ledger.finished(s, capture.id)                # notices are in the outbox; nothing is left to do
 
@@ -21,13 +23,13 @@ The state of a message over all its copies (design: "worst verdict wins") is dec
     pass        nobody else's copy is held, none was confirmed as personal     link    "decision"
     pass        another person's copy of the message is held              hold    "other-copy-held"
     pass        a reviewer confirmed this very content before             hold    "confirmed-before"
+    pass        this mailbox's copy is linked: same content, same policy      link    "already-linked"
     block, review   a reviewer released this very content under this policy   link    "released-before"
     block, review   otherwise                                             hold    "decision"
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,32 +42,37 @@ from pii_scan.findings import Decision, Verdict
 from store import audit, quarantine
 from store.cases import next_number
 from store.columns import now
-from store.crypto import Keys
 from store.database import begin_write, get_or_create
 from store.errors import BadState, NotFound
 from store.summary import counts as kind_counts
 from store.summary import summary as summarise
 from store.tables import Capture, CaptureState, Case, CaseState, Item, ItemState
+from store.watch_tables import OwedMark, UntrackRequest
 
 SERVICE = "mailweir"
 """The actor of what nobody asked for in person."""
 
 S = CaptureState
 NEXT: dict[CaptureState, frozenset[CaptureState]] = {
-    S.CLAIMED: frozenset({S.SCANNED, S.HELD, S.GONE}),
+    S.CLAIMED: frozenset({S.SCANNED, S.HELD, S.GONE, S.CANCELLED, S.REFUSED}),
     S.SCANNED: frozenset({S.DECIDED, S.HELD, S.GONE}),
     S.DECIDED: frozenset({S.LINKED, S.HELD, S.GONE}),
     S.LINKED: frozenset({S.MARKED}),
     S.HELD: frozenset({S.MARKED, S.DECIDED}),      # back to decided by a reviewer's release only
     S.GONE: frozenset({S.NOTIFIED}),
+    S.CANCELLED: frozenset(),
+    S.REFUSED: frozenset({S.MARKED}),
     S.MARKED: frozenset({S.NOTIFIED, S.DECIDED}),
     S.NOTIFIED: frozenset({S.DECIDED}),
 }
 """What may follow a state."""
 
-_RANK = {S.CLAIMED: 0, S.SCANNED: 1, S.DECIDED: 2, S.LINKED: 3, S.HELD: 3, S.GONE: 3, S.MARKED: 4, S.NOTIFIED: 5}
-_OUTCOME_OF = {S.LINKED: "link", S.HELD: "hold", S.GONE: "gone"}
-DONE = (S.MARKED, S.NOTIFIED, S.GONE)
+_RANK = {S.CLAIMED: 0, S.SCANNED: 1, S.DECIDED: 2, S.LINKED: 3, S.HELD: 3, S.GONE: 3, S.CANCELLED: 3,
+         S.REFUSED: 3, S.MARKED: 4, S.NOTIFIED: 5}
+_OUTCOME_OF = {S.LINKED: "link", S.HELD: "hold", S.GONE: "gone", S.CANCELLED: "cancel", S.REFUSED: "refuse"}
+ENDED = (S.NOTIFIED, S.GONE, S.CANCELLED)
+"""Nothing is left to do."""
+DONE = (S.MARKED, *ENDED)
 """From here on, the same place tagged again is a new capture."""
 _WORSE = {"": 0, Verdict.PASS: 1, Verdict.REVIEW: 2, Verdict.BLOCK: 3}
 
@@ -97,11 +104,13 @@ class Held:
 
 
 def register(session: Session, mailbox: str, source_key: str, message_key: str | None = None, *,
-             locator: bytes | None = None) -> Capture:
+             locator: bytes | None = None, kind: str = "mail", trigger: str = "category", requested_by: str = "",
+             record: str = "") -> Capture:
     """Take on a tagged item, or find the unfinished capture of the same place.
 
-    `source_key` and `message_key` come from `store.identity`, `locator` from `seal_locator`. When the
-    last capture of this place is done, the item was tagged again: a new generation begins.
+    `source_key` and `message_key` come from `store.identity`, `locator` from `store.places`. When the last capture
+    of this place is done, the item was tagged again: a new generation begins. Whether it was is the watching's to
+    tell.
     """
     begin_write(session)
 
@@ -118,10 +127,10 @@ def register(session: Session, mailbox: str, source_key: str, message_key: str |
     capture, made = get_or_create(
         session, lambda: _unfinished(latest()),
         lambda: Capture(mailbox=mailbox, source_key=source_key, generation=generation, item_id=item_id,
-                        locator=locator))
+                        locator=locator, kind=kind, trigger=trigger, requested_by=requested_by, record=record))
     if made:
-        audit.append(session, "capture:item:registered", actor=SERVICE, subject=capture.id,
-                     body={"generation": generation})
+        audit.append(session, "capture:item:registered", actor=requested_by or SERVICE, subject=capture.id,
+                     body={"generation": generation, "kind": kind, "trigger": trigger, "record": record})
     return capture
 
 
@@ -131,6 +140,30 @@ def begin(session: Session, capture_id: str) -> Capture:
     capture.attempts += 1
     capture.updated = now()
     session.flush()
+    return capture
+
+
+def cancel(session: Session, capture_id: str, *, why: str) -> bool:
+    """End a capture that nobody has picked up yet; False when somebody has, and it takes its course."""
+    capture = get(session, capture_id, lock=True)
+    if capture.state != S.CLAIMED or (capture.attempts and why != "duplicate"):
+        return False
+    _advance(capture, S.CANCELLED)
+    capture.outcome, capture.locator, capture.finished = "cancel", None, now()
+    session.flush()
+    quarantine.destroy_all(session, capture_id=capture.id)
+    audit.append(session, "capture:item:cancelled", actor=SERVICE, subject=capture.id, body={"why": why})
+    return True
+
+
+def refuse(session: Session, capture_id: str, *, reason: str) -> Capture:
+    """The item may not be tracked (its user marked it private): nothing of it is kept."""
+    capture = get(session, capture_id, lock=True)
+    if _advance(capture, S.REFUSED):
+        capture.outcome, capture.summary = "refuse", {"reason": reason}
+        session.flush()
+        quarantine.destroy_all(session, capture_id=capture.id)
+        audit.append(session, "capture:item:refused", actor=SERVICE, subject=capture.id, body={"reason": reason})
     return capture
 
 
@@ -190,6 +223,18 @@ def linked(session: Session, capture_id: str, *, activity: str, matched: str, re
     audit.append(session, "capture:item:linked", actor=SERVICE, subject=capture.id, body={
         "item": item.id, "activity": activity, "matched": matched, "records": records, "destroyed": destroyed})
     return capture
+
+
+def already_linked(session: Session, capture_id: str) -> int:
+    """The earlier capture's activity is this one's too; returns the number of its records."""
+    capture = get(session, capture_id, lock=True)
+    earlier = linked_before(session, capture)
+    if earlier is None:
+        raise BadState(f"capture {capture.id}: nothing was linked before")
+    records = int(earlier.summary.get("records", 0))
+    linked(session, capture_id, activity=earlier.activity, matched=str(earlier.summary.get("matched", "")),
+           records=records)
+    return records
 
 
 def hold(session: Session, capture_id: str, *, reason: str = "", actor: str = SERVICE) -> Held:
@@ -252,31 +297,25 @@ def marked(session: Session, capture_id: str, *, shown: bool = True) -> Capture:
     return capture
 
 
+def shown_late(session: Session, capture_id: str, *, shown: bool) -> Capture:
+    """The state that could not be shown before is shown now, or the item is not there any more."""
+    capture = get(session, capture_id, lock=True)
+    audit.append(session, "capture:item:marked", actor=SERVICE, subject=capture.id, body={"shown": shown})
+    forget_place(session, capture)
+    session.flush()
+    return capture
+
+
 def finished(session: Session, capture_id: str) -> Capture:
     """Nothing is left to do. The locator is kept only while a case may still be released."""
     capture = get(session, capture_id, lock=True)
     if _advance(capture, S.NOTIFIED):
         capture.finished = now()
-        if capture.outcome != "hold":
-            capture.locator = None
+        session.flush()
+        forget_place(session, capture)
         audit.append(session, "capture:item:finished", actor=SERVICE, subject=capture.id,
                      body={"outcome": capture.outcome, "attempts": capture.attempts})
     return capture
-
-
-# ---------------------------------------------------------------------------------------------- locators
-
-def seal_locator(keys: Keys, mailbox: str, source_key: str, key: str) -> bytes:
-    """Where the item is (`ItemRef.key`, possibly a path), encrypted for the capture's row."""
-    return keys.seal("locator", f"capture/{mailbox}/{source_key}", key.encode("utf-8", "surrogatepass"))
-
-
-def open_locator(keys: Keys, capture: Capture) -> str | None:
-    """The `ItemRef.key` of a capture, or None when it is done and forgotten."""
-    if capture.locator is None:
-        return None
-    bound = f"capture/{capture.mailbox}/{capture.source_key}"
-    return keys.unseal("locator", bound, capture.locator).decode("utf-8", "surrogatepass")
 
 
 # ----------------------------------------------------------------------------------------------- queries
@@ -296,8 +335,7 @@ def get(session: Session, capture_id: str, *, lock: bool = False) -> Capture:
 def unfinished(session: Session, limit: int = 1000) -> tuple[Capture, ...]:
     """Captures with something left to do, oldest first."""
     return tuple(session.scalars(
-        select(Capture).where(col(Capture.state).not_in((S.NOTIFIED, S.GONE)))
-        .order_by(col(Capture.created)).limit(limit)))
+        select(Capture).where(col(Capture.state).not_in(ENDED)).order_by(col(Capture.created)).limit(limit)))
 
 
 def item_key(session: Session, capture_id: str) -> str:
@@ -307,27 +345,17 @@ def item_key(session: Session, capture_id: str) -> str:
 
 def unfinished_ids(session: Session) -> set[str]:
     """The ids of all captures with something left to do."""
-    return set(session.scalars(select(Capture.id).where(col(Capture.state).not_in((S.NOTIFIED, S.GONE)))))
-
-
-def latest_by_source(session: Session, source_keys: Sequence[str]) -> tuple[Capture, ...]:
-    """The newest capture of each of these places."""
-    found: dict[str, Capture] = {}
-    for start in range(0, len(source_keys), 500):
-        chunk = source_keys[start:start + 500]
-        for capture in session.scalars(select(Capture).where(col(Capture.source_key).in_(chunk))
-                                       .order_by(col(Capture.generation))):
-            found[capture.source_key] = capture
-    return tuple(found.values())
+    return set(session.scalars(select(Capture.id).where(col(Capture.state).not_in(ENDED))))
 
 
 def outcomes(session: Session) -> dict[str, int]:
-    """How the captures ended: `{"linked": n, "held": n, "gone": n, "unfinished": n}`."""
+    """How the captures ended: `{"linked": n, "held": n, "gone": n, "refused": n, "cancelled": n, "unfinished": n}`."""
     ended = dict(session.execute(
-        columns(col(Capture.outcome), func.count()).where(col(Capture.state).in_((S.NOTIFIED, S.GONE)))
+        columns(col(Capture.outcome), func.count()).where(col(Capture.state).in_(ENDED))
         .group_by(col(Capture.outcome))).all())
     total = session.scalars(select(func.count()).select_from(Capture)).one()
     return {"linked": ended.get("link", 0), "held": ended.get("hold", 0), "gone": ended.get("gone", 0),
+            "refused": ended.get("refuse", 0), "cancelled": ended.get("cancel", 0),
             "unfinished": total - sum(ended.values())}
 
 
@@ -345,7 +373,7 @@ def _advance(capture: Capture, to: CaptureState) -> bool:
     """Move the capture on; False when it is there, or past it on the same way."""
     state = CaptureState(capture.state)
     same_way = _OUTCOME_OF.get(to, capture.outcome) == capture.outcome
-    past = _RANK[state] > _RANK[to] and state is not S.GONE and same_way
+    past = _RANK[state] > _RANK[to] and state not in (S.GONE, S.CANCELLED) and same_way
     if state is to or past:
         return False
     if to not in NEXT[state]:
@@ -382,11 +410,33 @@ def _rule(session: Session, capture: Capture, item: Item) -> Ruling:
     if passed and _held_elsewhere(session, capture, item.id):
         return Ruling("hold", "other-copy-held", item.item_key)
     if passed:
-        return Ruling("link", "decision", item.item_key)
+        return Ruling("link", "already-linked" if _linked_before(session, capture, item) else "decision", item.item_key)
     if any(c.state == CaseState.RELEASED and c.policy == capture.summary.get("policy") for c in same) and not any(
             c.state == CaseState.DELETED for c in same):
         return Ruling("link", "released-before", item.item_key)
     return Ruling("hold", "decision", item.item_key)
+
+
+def linked_before(session: Session, capture: Capture) -> Capture | None:
+    """This mailbox's earlier capture that linked the same content under the same policy and was not untracked."""
+    untracked = select(UntrackRequest.capture_id).where(col(UntrackRequest.outcome) == "untracked")
+    for earlier in session.scalars(select(Capture).where(
+            Capture.mailbox == capture.mailbox, Capture.item_id == capture.item_id, Capture.outcome == "link",
+            Capture.id != capture.id, Capture.content_hash == capture.content_hash, Capture.activity != "",
+            col(Capture.id).not_in(untracked)).order_by(col(Capture.created).desc())):
+        if earlier.summary.get("policy") == capture.summary.get("policy"):
+            return earlier
+    return None
+
+
+def _linked_before(session: Session, capture: Capture, item: Item) -> bool:
+    return item.state == ItemState.LINKED and linked_before(session, capture) is not None
+
+
+def forget_place(session: Session, capture: Capture) -> None:
+    """The place is kept only while the state is still to be shown, or a case may still be released."""
+    if capture.finished is not None and capture.outcome != "hold" and session.get(OwedMark, capture.id) is None:
+        capture.locator = None
 
 
 def _reason(capture: Capture) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import JSON, Index, LargeBinary, MetaData, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store.columns import UtcDateTime, now
@@ -61,6 +61,8 @@ class CaptureState(StrEnum):
     LINKED = "linked"
     HELD = "held"
     GONE = "gone"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
     MARKED = "marked"
     NOTIFIED = "notified"
 
@@ -134,10 +136,16 @@ class Capture(Row, table=True):
     `generation`. `summary` holds verdict codes, kinds, counts and places (`store/summary.py`).
     `locator` is where the item is, encrypted, and is emptied when the capture is done. Holds no word
     of the mail.
+
+    `kind` is mail, appointment or task; `trigger` category, folder or request; `requested_by` the person the pane
+    named; `record` the CRM record its folder is bound to.
+    `shown`: the state last shown on the item, `shown_at` when, `shown_key` the item's key then (it may change by our
+    own write). `again`: where the item is that was tagged anew while this capture was worked on.
     """
 
     __tablename__ = "capture"
-    __table_args__ = (UniqueConstraint("mailbox", "source_key", "generation"),)
+    __table_args__ = (UniqueConstraint("mailbox", "source_key", "generation"),
+                      Index("ix_capture_mailbox_shown_key", "mailbox", "shown_key"))
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     mailbox: str = Field(index=True, max_length=320)
     source_key: str = Field(max_length=64)
@@ -151,6 +159,14 @@ class Capture(Row, table=True):
     activity: str = Field(default="", max_length=64)
     attempts: int = 0
     locator: bytes | None = Field(default=None, sa_type=LargeBinary)
+    kind: str = Field(default="mail", max_length=16, sa_column_kwargs={"server_default": "mail"})
+    trigger: str = Field(default="category", max_length=16, sa_column_kwargs={"server_default": "category"})
+    requested_by: str = Field(default="", max_length=320, sa_column_kwargs={"server_default": ""})
+    record: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""})
+    shown: str = Field(default="", max_length=16, sa_column_kwargs={"server_default": ""})
+    shown_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    shown_key: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
+    again: bytes | None = Field(default=None, sa_type=LargeBinary)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     finished: datetime | None = Field(default=None, sa_type=UtcDateTime)

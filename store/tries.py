@@ -16,9 +16,10 @@ from sqlmodel import col, select
 from store.columns import now
 from store.database import begin_write, get_or_create
 from store.lease_tables import JobTry
+from store.ledger import ENDED
 from store.tables import Capture, CaptureState
 
-_OPEN = col(Capture.state).in_([s.value for s in CaptureState if s not in (CaptureState.NOTIFIED, CaptureState.GONE)])
+_OPEN = col(Capture.state).in_([s.value for s in CaptureState if s not in ENDED])
 
 
 def get(session: Session, key: str) -> JobTry | None:

@@ -15,7 +15,7 @@ from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 from smtp_server import Inbox
 from world import World, mail, make_world
 
-from capture import desk, pipeline, watch, worker
+from capture import desk, jobs, pipeline, watch, worker
 from capture.errors import StepFailed, TryLater
 from capture.mailbox.filemarks import categories
 from capture.wiring import assembled
@@ -39,7 +39,7 @@ def test_business_mail_is_linked_and_personal_mail_is_held(world: World) -> None
     personal = world.put("dana.reid", "personal", mail("Registration", PERSONAL, message_id="p1@client.example.com"))
     untagged = world.put("dana.reid", "other", mail("Lunch", "See you at noon.\n"), folder="Inbox")
 
-    assert run(world) == {"linked": 1, "held": 1, "gone": 0, "unfinished": 0}
+    assert run(world) == {"linked": 1, "held": 1, "gone": 0, "refused": 0, "cancelled": 0, "unfinished": 0}
 
     assert categories(clean.read_bytes()) == ["CRM: linked"]
     assert categories(personal.read_bytes()) == ["CRM: held"]
@@ -118,7 +118,7 @@ def test_taking_the_personal_part_out_and_tagging_again_links(world: World) -> N
     path.write_bytes(b"Keywords: Track in CRM\r\n" + path.read_bytes())
     assert run(world)["held"] == 1
     path.write_bytes(b"Keywords: Track in CRM\r\n" + mail("Registration", BUSINESS, message_id="p1@client.example.com"))
-    assert run(world) == {"linked": 1, "held": 1, "gone": 0, "unfinished": 0}
+    assert run(world) == {"linked": 1, "held": 1, "gone": 0, "refused": 0, "cancelled": 0, "unfinished": 0}
     assert categories(path.read_bytes()) == ["CRM: linked"]
 
 
@@ -255,16 +255,24 @@ def test_a_mailbox_that_cannot_be_marked_does_not_change_the_outcome(world: Worl
     assert world.rows("SELECT state, outcome FROM capture") == [("notified", "hold")]
 
 
-def test_an_item_that_left_the_mailbox_is_gone_and_found_where_it_is(world: World) -> None:
+def test_an_item_that_moved_before_it_was_fetched_is_found_where_it_is(world: World) -> None:
     path = world.put("dana.reid", "m", mail("S", BUSINESS))
     with assembled(world.settings) as tools:
         capture = captured(world, tools)
         moved = path.parent / "Later" / "m.eml"
         moved.parent.mkdir()
         path.rename(moved)
-        assert pipeline.capture_item(capture, tools) == "gone"
-    assert run(world) == {"linked": 1, "held": 0, "gone": 1, "unfinished": 0}
+        assert pipeline.capture_item(capture, tools) == "link"
     assert categories(moved.read_bytes()) == ["CRM: linked"]
+    assert run(world) == {"linked": 1, "held": 0, "gone": 0, "refused": 0, "cancelled": 0, "unfinished": 0}
+
+
+def test_an_item_that_was_deleted_before_it_was_fetched_is_gone(world: World) -> None:
+    path = world.put("dana.reid", "m", mail("S", BUSINESS))
+    with assembled(world.settings) as tools:
+        capture = captured(world, tools)
+        path.unlink()
+        assert pipeline.capture_item(capture, tools) == "gone"
 
 
 def test_a_notice_that_cannot_be_sent_waits_and_goes_out_later(world: World) -> None:
@@ -301,15 +309,18 @@ def test_the_model_missing_holds_everything_and_says_so(world: World, monkeypatc
     assert world.rows("SELECT reason FROM quarantine_case") == [("model-missing",)]
 
 
-def test_a_capture_that_cannot_even_be_held_is_parked_and_taken_up_at_the_next_start(
+def test_a_capture_that_cannot_even_be_held_is_parked_until_somebody_says_so(
         world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> str:
         raise RuntimeError("planted")
 
     world.put("dana.reid", "m", mail("S", BUSINESS))
-    monkeypatch.setattr(worker, "TAKE_UP_SECONDS", 0.1)
     with monkeypatch.context() as broken_for_now:
         broken_for_now.setattr(pipeline, "examine", broken)
         broken_for_now.setattr(pipeline, "hold", broken)
-        assert run(world) == {"linked": 0, "held": 0, "gone": 0, "unfinished": 1}
-    assert run(world) == {"linked": 1, "held": 0, "gone": 0, "unfinished": 0}
+        assert run(world)["unfinished"] == 1
+    parked = jobs.listed(world.settings, dead=True)
+    assert [(job["state"], job["error"], job["attempts"]) for job in parked["jobs"]] == [("parked", "internal", 5)]
+    assert run(world)["unfinished"] == 1
+    assert jobs.retry(world.settings, [parked["jobs"][0]["id"][:20]], actor="op") == [parked["jobs"][0]["id"]]
+    assert (run(world)["linked"], jobs.listed(world.settings)["jobs"]) == (1, [])

@@ -13,10 +13,11 @@ from stores import BLOCK, PASS, POLICY, finding, finish, opened, sight
 
 from pii_scan.findings import Category, Decision, Verdict
 from pii_scan.text import Unread
-from store import audit, cases, ledger, quarantine
+from store import audit, cases, ledger, places, quarantine
 from store.crypto import Keys
 from store.database import Database
 from store.errors import BadState, NotFound
+from store.places import Spot
 from store.summary import MAX_FINDINGS, counts, summary
 from store.tables import Capture, CaptureState, Item
 
@@ -290,15 +291,15 @@ def test_the_place_of_an_item_is_kept_encrypted_until_it_is_done(store: Store, t
     db, keys = store
     planted = "Inbox/Imaginary, Wanda.eml"
     with db.session() as session:
-        sealed = ledger.seal_locator(keys, "anna", "s" * 64, planted)
+        sealed = places.seal(keys, "anna", Spot(planted, "inode"))
         capture = ledger.register(session, "anna", "s" * 64, locator=sealed)
-    assert ledger.open_locator(keys, capture_of(store, capture.id)) == planted
+    assert places.spot_of(keys, capture_of(store, capture.id)) == Spot(planted, "inode")
     assert not any(planted.encode() in path.read_bytes() for path in tmp_path.iterdir())
     with db.session() as session:
         ledger.scanned(session, capture.id, item_key="k" * 64, content_hash="h", decision=PASS)
         ruling = ledger.decide(session, capture.id)
     finish(db, capture.id, ruling)
-    assert ledger.open_locator(keys, capture_of(store, capture.id)) is None
+    assert places.spot_of(keys, capture_of(store, capture.id)) is None
 
 
 def test_a_summary_holds_kinds_counts_and_places() -> None:

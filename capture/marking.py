@@ -1,0 +1,90 @@
+"""Showing an item's state in its mailbox, now or, when that fails, later.
+
+A state that cannot be shown (the item kept changing, the server is busy or refuses) is owed: `pay` tries again with
+growing pauses. An item that was moved is looked for; one that is gone shows nothing, and the audit says so.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from capture.errors import CaptureError, ItemGone, StepFailed
+from capture.ports import ItemKind, ItemRef, Stamp
+from capture.steps import directly
+from capture.wiring import Tools
+from store import identity, ledger, places, watch
+from store.errors import NotFound
+from store.places import Spot
+from store.tables import Capture
+
+
+def show(tools: Tools, capture: str, state: str) -> bool:
+    """Put the state on the item, with our stamp; False when the item is not there any more.
+
+    Raises what `Mailbox.mark` raises.
+    """
+    with tools.database.reading() as session:
+        row = ledger.get(session, capture)
+        spot = places.spot_of(tools.keys, row)
+        if spot is None:
+            return False
+        ref, stamp = ref_to(row, spot), Stamp(capture, state, row.generation)
+    try:
+        fresh = tools.mailbox.mark(ref, state, stamp)
+    except ItemGone:
+        moved = tools.mailbox.locate(ref, capture)
+        if moved is None:
+            return False
+        try:
+            fresh = tools.mailbox.mark(moved, state, stamp)
+        except ItemGone:
+            return False
+    with tools.database.session() as session:
+        places.showed(session, capture, state, source_key=source_key(tools, fresh),
+                      locator=places.seal(tools.keys, fresh.mailbox, Spot(fresh.key, fresh.identity, spot.message_id)))
+    return True
+
+
+def show_pending(tools: Tools, capture: str, state: str) -> None:
+    """Tell the user at once that the item was picked up, if that works: the outcome is shown all the same."""
+    try:
+        show(tools, capture, state)
+    except CaptureError:
+        return
+
+
+def pay(tools: Tools, limit: int = 50) -> int:
+    """Show the states that are owed and due; returns how many could be shown."""
+    with tools.database.session() as session:
+        due = [(row.capture_id, row.state) for row in watch.owed(session, limit)]
+    shown = 0
+    for capture, state in due:
+        try:
+            there = directly("mark", partial(show, tools, capture, state))
+        except StepFailed as failure:
+            with tools.database.session() as session:
+                watch.owed_again(session, capture, failure.reason)
+            continue
+        with tools.database.session() as session:
+            watch.paid(session, capture)
+            ledger.shown_late(session, capture, shown=there)
+        shown += there
+    return shown
+
+
+def source_key(tools: Tools, ref: ItemRef) -> str:
+    """What a capture of this item is recognised by."""
+    return identity.source_key(tools.keys, ref.mailbox, ref.identity or ref.key)
+
+
+def ref_of(tools: Tools, row: Capture) -> tuple[ItemRef, Spot]:
+    """Where the item of a capture is. Raises `NotFound` when that was forgotten."""
+    spot = places.spot_of(tools.keys, row)
+    if spot is None:
+        raise NotFound(f"place of capture {row.id}")
+    return ref_to(row, spot), spot
+
+
+def ref_to(row: Capture, spot: Spot) -> ItemRef:
+    """The reference to a spot of a capture's mailbox."""
+    return ItemRef(row.mailbox, spot.key, ItemKind(row.kind), spot.identity)
