@@ -100,8 +100,10 @@ class HttpClient:
         return self._client.get(url, params=params, headers=headers)
 
     def post(self, url: str, *, params: Any = None, data: Any = None, headers: Any = None, **_: Any) -> httpx.Response:
-        """POST of a form."""
-        return self._client.post(url, params=params, data=data, headers=headers)
+        """POST of a form. A signed assertion comes as bytes, which httpx would write as their `repr`."""
+        form = {name: value.decode("ascii") if isinstance(value, bytes) else value
+                for name, value in (data or {}).items()}
+        return self._client.post(url, params=params, data=form, headers=headers)
 
     def close(self) -> None:
         """Close the connections."""
