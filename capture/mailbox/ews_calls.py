@@ -222,10 +222,11 @@ def find_folders(account: Any, root: str) -> list[FolderRow]:
         ids = _child(payload, "m:ParentFolderIds")
         _child(ids, "t:FolderId", Id=root)
         [container] = _containers(FindFolder(account=account), payload)
-        rows = list(container.iterfind(f"{tag('Folders')}/*"))
-        found |= {row.key: row for row in map(_folder, rows)}
+        rows = {row.key: row for row in map(_folder, container.iterfind(f"{tag('Folders')}/*"))}
+        new = rows.keys() - found.keys()
+        found |= rows
         offset += len(rows)
-        if not rows or _is_last(container):
+        if not new or _is_last(container):  # some servers give the last page again and again
             return list(found.values())
 
 

@@ -53,7 +53,8 @@ _ONLINE: Final = ("office365.com", "outlook.com", "office365.us", "partner.outlo
 
 _foreign = logging.getLogger("exchangelib")
 _foreign.addHandler(logging.NullHandler())
-_foreign.propagate = False  # it logs requests, cookies and sync states
+_foreign.propagate = False
+_foreign.setLevel(logging.CRITICAL + 1)  # it logs requests, cookies and sync states
 
 
 class Policy(FailFast):  # type: ignore[misc] # exchangelib ships no types
@@ -278,7 +279,7 @@ class Connection:
 def _checked(chosen: EwsSettings) -> None:
     """Refuse settings that cannot work, by the setting's name and never its value."""
     parts = urlsplit(chosen.endpoint)
-    host = (parts.hostname or "").casefold()
+    host = (parts.hostname or "").casefold().rstrip(".")
     if not host:
         raise BadSettings("ews.endpoint: missing; usually https://mail.example.org/EWS/Exchange.asmx")
     if any(host == online or host.endswith(f".{online}") for online in _ONLINE):
@@ -289,8 +290,8 @@ def _checked(chosen: EwsSettings) -> None:
         raise BadSettings("ews.user: missing; the service account, or the client id with oauth")
     if AUTH[chosen.auth] not in AUTH_TYPE_MAP:
         raise BadSettings("ews.auth: kerberos needs the package `exchangelib[kerberos]` installed beside mailweir")
-    if chosen.auth == "oauth" and not chosen.token_url.startswith("https://"):
-        raise BadSettings("ews.token_url: missing, or not https")
+    if chosen.auth == "oauth" and not (chosen.token_url.startswith("https://") and parts.scheme == "https"):
+        raise BadSettings("ews.token_url: missing, or it or ews.endpoint is not https")
 
 
 _: type[BaseProtocol] = _Pool

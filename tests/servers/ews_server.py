@@ -15,7 +15,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
+import json
 import queue
+import secrets
+import ssl
 import sys
 import threading
 import time
@@ -23,7 +27,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import ews_xml as xml
 from ews_operations import Operations, Refused
@@ -105,6 +111,8 @@ class EwsServer:
     beat: float = 0.2
     minute: float = 60.0
     allowed: set[str] | None = None
+    tokens: set[str] = field(default_factory=set)
+    scopes: list[str] = field(default_factory=list)
     streaming: int = 0
     at_a_time: Counter[str] = field(default_factory=Counter)
     most_at_a_time: int = 0
@@ -126,6 +134,7 @@ class EwsServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Http
 
     def log_message(self, *_: object) -> None:
@@ -140,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
         operation = etree.QName(call).localname
         mailbox = root.findtext(".//t:ExchangeImpersonation//t:PrimarySmtpAddress", "", _NAMES) or (
             self.headers.get("X-AnchorMailbox", ""))
+        if operation == "ResolveNames" and not mailbox:  # asks nothing of a mailbox
+            mailbox = next(iter(fake.store.mailboxes), "")
         with fake.lock:
             fake.asked[operation] += 1
             fake.asked_for[mailbox, operation] += 1
@@ -147,10 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
             hook(operation, mailbox)
         if self._refused(operation, mailbox):
             return
-        if slow := fake.faults.take("slow", operation):
-            fake.stopping.wait(slow["seconds"])
         stream = operation == "GetStreamingEvents"
         with self._counted(fake, mailbox, counted=not stream):
+            if slow := fake.faults.take("slow", operation):
+                fake.stopping.wait(slow["seconds"])
             self._answer(fake, operation, mailbox, call, request)
 
     def _answer(self, fake: EwsServer, operation: str, mailbox: str, call: Any, request: bytes) -> None:
@@ -177,14 +188,19 @@ class _Handler(BaseHTTPRequestHandler):
         if (given := fake.faults.take("http", operation)) is not None:
             self._send(given["status"], b"refused", headers=given.get("headers", {}), kind="text/plain")
             return True
-        expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        if self.headers.get("Authorization") != expected:
+        given = self.headers.get("Authorization", "")
+        if given not in self._welcome():
             self._send(401, b"", headers={"WWW-Authenticate": 'Basic realm="x"'}, kind="text/plain")
             return True
         anchor = self.headers.get("X-AnchorMailbox", "")
-        if mailbox and anchor.casefold() != mailbox.casefold():
+        if mailbox and operation != "ResolveNames" and anchor.casefold() != mailbox.casefold():
             fake.problem(f"{operation}: the anchor is not the mailbox")
         return False
+
+    def _welcome(self) -> set[str]:
+        """What an Authorization header may say."""
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        return {f"Basic {basic}", *(f"Bearer {token}" for token in self.server.fake.tokens)}
 
     def _may_open(self, fake: EwsServer, operation: str, mailbox: str) -> None:
         """Raise the SOAP fault this request is answered with, if any."""
@@ -269,6 +285,8 @@ class _Handler(BaseHTTPRequestHandler):
             if fake.faults.take("drop stream", "GetStreamingEvents") is not None:
                 return  # without the last chunk
             for one in ids:
+                if one not in fake.store.listeners:
+                    return  # forgotten: the connection goes with it
                 _, events = fake.store.listeners[one]
                 try:
                     what, folder, key = events.get(timeout=fake.beat / len(ids))
@@ -301,6 +319,32 @@ def _notification(subscription: str, what: str, folder: str, key: str) -> str:
             f"</t:{event}></t:Notification>")
 
 
+class _Issuer(BaseHTTPRequestHandler):
+    server: _Http
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
+
+    def do_POST(self) -> None:
+        """A new bearer token, the only one that is good from now on; or an error."""
+        fake = self.server.fake
+        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode())
+        wrong = fake.faults.take("issuer", "")
+        good = form.get("client_id") == [USER] and form.get("client_secret") == [PASSWORD] and wrong is None
+        token = secrets.token_urlsafe(16)
+        if good:
+            fake.tokens.clear()
+            fake.tokens.add(token)
+        fake.scopes += form.get("scope", [])
+        body = json.dumps({"access_token": token, "token_type": "Bearer", "expires_in": 3600} if good
+                          else {"error": (wrong or {}).get("error", "invalid_client")}).encode()
+        self.send_response(200 if good else (wrong or {}).get("status", 401))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
@@ -311,6 +355,32 @@ class _Http(ThreadingHTTPServer):
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             self.fake.problem(f"the fake failed: {type(error).__name__} {error}")
+
+
+def templates() -> str:
+    """The stamp of the reply templates: it changes when they do."""
+    sha = hashlib.sha256()
+    for name in ("ews_xml.py", "ews_operations.py"):
+        sha.update(Path(__file__).with_name(name).read_bytes())
+    return sha.hexdigest()
+
+
+@contextlib.contextmanager
+def over_https(fake: EwsServer, certificate: Any, *, issuer: bool = False) -> Iterator[str]:
+    """The server once more, or its token issuer, by https with a `trustme` certificate; yields the address."""
+    http = _Http(("127.0.0.1", 0), _Issuer if issuer else _Handler)
+    http.fake = fake
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    http.socket = context.wrap_socket(http.socket, server_side=True)
+    thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{http.server_address[1]}/{'token' if issuer else 'EWS/Exchange.asmx'}"
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()
 
 
 @contextlib.contextmanager

@@ -96,8 +96,9 @@ class Store:
         """A mailbox with the folders every mailbox has."""
         with self.lock:
             box = Mailbox(address)
-            box.root = self.new_id()
-            box.folders[box.root] = Folder(box.root, "", "Top of Information Store", distinguished="msgfolderroot")
+            above, box.root = self.new_id(), self.new_id()
+            box.folders[above] = Folder(above, "", "Root", folder_class="", distinguished="root")
+            box.folders[box.root] = Folder(box.root, above, "Top of Information Store", distinguished="msgfolderroot")
             for name, (shown, element, folder_class) in DISTINGUISHED.items():
                 key = self.new_id()
                 box.folders[key] = Folder(key, box.root, shown, element, folder_class, name)
