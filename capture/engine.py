@@ -21,7 +21,6 @@ import base64
 import json
 import logging
 import os
-import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,10 +32,12 @@ from typing import Any, Protocol, TypeVar
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, Serializer, WorkflowStatus
+from dbos import error as dbos_error
 from dbos._migration import get_migration_versions, get_sqlite_migration_versions  # pinned: dbos>=3.4,<3.5
 from sqlalchemy.orm import Session
 
 from capture.errors import EngineRefused, StepFailed
+from capture.pauses import jittered
 from capture.settings import EngineSettings
 from capture.steps import safely
 
@@ -77,6 +78,7 @@ _STATUSES = {
     JobState.PARKED: ("MAX_RECOVERY_ATTEMPTS_EXCEEDED",),
 }
 _STATE_OF = {status: state for state, statuses in _STATUSES.items() for status in statuses}
+_OPEN = (*_STATUSES[JobState.WAITING], *_STATUSES[JobState.RUNNING])
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.PARKED)
 
 
@@ -245,16 +247,20 @@ class Jobs:
         foreign = sorted(known - {APP_VERSION, *versions_alive})
         if not foreign:
             return 0
-        adopted = 0
-        for row in self._client.list_workflows(status=[*_STATUSES[JobState.WAITING]], app_version=foreign):
-            self.forget([row.workflow_id])
+        rows = self._client.list_workflows(status=[*_STATUSES[JobState.WAITING]], app_version=foreign)
+        for row in rows:
+            self.begin_anew(row.workflow_id)
+        return len(rows)
+
+    def begin_anew(self, job_id: str) -> None:
+        """Forget what the engine knows of a job that has not ended, but its arguments, and queue it again."""
+        for row in self._client.list_workflows(workflow_ids=[job_id], status=[*_OPEN]):
             options: EnqueueOptions = {"workflow_name": row.name, "queue_name": row.queue_name or LIVE,
                                        "workflow_id": row.workflow_id}
             if row.priority:
                 options["priority"] = row.priority
+            self.forget([job_id])
             self._client.enqueue(options, *(row.input or {"args": ()})["args"])
-            adopted += 1
-        return adopted
 
 
 class Abandoned(BaseException):
@@ -296,6 +302,7 @@ class Engine:
         self._client: Jobs | None = None
         self._places = {queue: threading.BoundedSemaphore(limit) for queue, limit in self._limits.items()}
         self._running: dict[str, str] = {}
+        self._outdated: set[str] = set()
         self._lock = threading.Lock()
         self._handover = threading.Event()
 
@@ -371,6 +378,18 @@ class Engine:
         with self._lock:
             return job_id in self._running
 
+    def outdated(self) -> set[str]:
+        """Jobs of which the engine keeps other steps than this program takes, because another version of it began
+        them: they are abandoned and must be begun anew."""
+        with self._lock:
+            return {*self._outdated}
+
+    def begin_anew(self, job_id: str) -> None:
+        """Forget what was done of such a job and queue it again under its id: steps find their work done."""
+        self.jobs.begin_anew(job_id)
+        with self._lock:
+            self._outdated.discard(job_id)
+
     def _work(self, job: Job) -> Callable[..., Fact]:
         """The work of a job as dbos runs it: within this process's limit, known to run, with our step."""
         def run(*args: Fact) -> Fact:
@@ -381,6 +400,10 @@ class Engine:
             try:
                 with self._places[job.queue]:
                     return job.work(partial(self._step, began), *args)
+            except dbos_error.DBOSUnexpectedStepError:
+                with self._lock:
+                    self._outdated.add(me)
+                raise Abandoned from None
             finally:
                 with self._lock:
                     self._running.pop(me, None)
@@ -407,15 +430,9 @@ class Engine:
         raise Abandoned
 
 
-def jittered(base: float, failures: int, *, longest: float = 3600.0) -> float:
-    """Seconds to wait after so many failures: anything up to a limit that doubles each time (full jitter), so
-    that those who failed together do not come back together."""
-    return random.uniform(0.0, min(longest, base * 2.0 ** min(failures, 30)))  # noqa: S311 - no secret
-
-
 def prepare(database: sa.Engine) -> None:
     """Make the engine's tables when they are missing. Needs the right to make tables only then."""
-    if not sa.inspect(database).has_table("workflow_status", schema=_schema(database)):
+    if not sa.inspect(database).has_table("workflow_status", schema=None if database.dialect.name == "sqlite" else "dbos"):
         DBOS.migrate(database.url.render_as_string(hide_password=False))
 
 
@@ -434,10 +451,6 @@ def schema_state(database: sa.Engine) -> tuple[int, int]:
             return 0, 0
         return get_sqlite_migration_versions(database)
     return get_migration_versions(database, "dbos", use_listen_notify=False)
-
-
-def _schema(database: sa.Engine) -> str | None:
-    return None if database.dialect.name == "sqlite" else "dbos"
 
 
 def _status(row: WorkflowStatus) -> JobStatus:
@@ -469,7 +482,7 @@ def refuse_pickles(database: sa.Engine) -> None:
     """Raise `EngineRefused` when an engine row is marked as pickled: dbos would load it, whatever our
     serializer, and loading a pickle runs code."""
     inspector = sa.inspect(database)
-    schema = _schema(database)
+    schema = None if database.dialect.name == "sqlite" else "dbos"
     for table in ("workflow_status", "operation_outputs"):
         if not inspector.has_table(table, schema=schema):
             continue

@@ -15,8 +15,9 @@ import time
 
 from sqlalchemy.orm import Session
 
-from capture.engine import ASIDE, CAPTURE, ENDED, LIVE, Engine, Fact, JobState, JobStatus, jittered, workflow_id
+from capture.engine import ASIDE, CAPTURE, ENDED, LIVE, Engine, Fact, JobState, JobStatus, workflow_id
 from capture.lifeline import is_gone
+from capture.pauses import jittered
 from capture.settings import EngineSettings
 from store import leases, tries
 from store.database import Database
@@ -49,6 +50,7 @@ class Takeover:
             self._looked = time.monotonic()
             if self._mine(STRAYS, STRAY_SECONDS * 0.9):
                 self.find_strays()
+                self._adopt()
             if self._mine(PURGE, PURGE_SECONDS):
                 self._engine.jobs.purge()
 
@@ -61,6 +63,11 @@ class Takeover:
                                   gone={worker.id for worker in all_workers if is_gone(worker.boot)})
         alive = {worker.id for worker in all_workers} - {worker.id for worker in dead} | {self._me}
         lost = {job.id for job in running if job.executor == self._me and not self._engine.runs(job.id)}
+        outdated = self._engine.outdated() & lost
+        for job_id in outdated:
+            log.warning("job %s was begun by another version of this program and is begun anew", job_id)
+            self._engine.begin_anew(job_id)
+        lost -= outdated
         orphans = [job for job in running if job.executor not in alive or job.id in lost & self._missing]
         self._missing = lost
         dead = tuple(worker for worker in dead if worker.id != self._me)
@@ -75,8 +82,7 @@ class Takeover:
             if not self._mine(REAPER, self._settings.lease_seconds):
                 break
             self._take_up(job)
-        versions = {worker.version.rpartition("/")[2] for worker in all_workers if worker.id in alive}
-        self._engine.jobs.adopt(versions)
+        self._adopt()
         with self._database.session() as session:
             leases.release(session, REAPER, self._me)
         return len(orphans)
@@ -136,6 +142,12 @@ class Takeover:
             self._engine.jobs.cancel([job.id])
         else:
             self._engine.jobs.take_up(job.id, job.queue or LIVE)
+
+    def _adopt(self) -> None:
+        with self._database.reading() as session:
+            versions = {worker.version.rpartition("/")[2] for worker in leases.workers(session)}
+        if adopted := self._engine.jobs.adopt(versions):
+            log.warning("%d jobs of another engine version are taken over", adopted)
 
     def _mine(self, name: str, seconds: float) -> bool:
         with self._database.session() as session:

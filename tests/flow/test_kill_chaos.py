@@ -1,4 +1,7 @@
-"""Workers killed, frozen and cut off from their database lose nothing and double nothing; see tests/benchmarks/chaos."""
+"""Workers killed, frozen and cut off from their database lose nothing and double nothing.
+
+`python -m tests.benchmarks.chaos` does it with many mails.
+"""
 
 from __future__ import annotations
 
