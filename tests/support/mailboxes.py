@@ -71,7 +71,9 @@ class MailWorld(Protocol):
 
 
 WORLDS: dict[str, str] = {
+    "ews": "ews_world:EwsWorld",
     "folder": "mailboxes:FolderWorld",
+    "graph": "graph_world:GraphWorld",
     "memory": "mailboxes:MemoryWorld",
 }
 """Backend kind -> "module:class"; the class is called with a folder of its own to work in."""
