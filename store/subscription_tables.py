@@ -1,4 +1,4 @@
-"""Tables of change notifications: what we subscribed to, and whom a notification has woken."""
+"""The table of change notifications: what we subscribed to."""
 
 from __future__ import annotations
 
@@ -27,15 +27,3 @@ class Subscription(Row, table=True):
     expires: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due: datetime = Field(default_factory=now, sa_type=UtcDateTime, index=True)
     claimed: datetime | None = Field(default=None, sa_type=UtcDateTime)
-
-
-class Wakeup(Row, table=True):
-    """A mailbox in which something may have changed. Lives until the watching has taken it, seconds as a rule.
-
-    Several notifications of one mailbox are one row. Holds the mailbox's address and a code.
-    """
-
-    __tablename__ = "wakeup"
-    mailbox: str = Field(primary_key=True, max_length=320)
-    reason: str = Field(default="", max_length=32)
-    at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -1,10 +1,9 @@
-"""Subscriptions to change notifications and the wake-ups they bring, each function in the caller's transaction.
+"""Subscriptions to change notifications, each function in the caller's transaction.
 
     with db.session() as s: subscriptions.wish(s, "dana@example.org", "messages")
     with db.session() as s: due = subscriptions.claim(s)                  # one worker makes or renews each
     with db.session() as s: subscriptions.made(s, due, remote=..., secret=..., expires=...)
-    with db.session() as s: subscriptions.wake(s, "dana@example.org", "changed")
-    with db.session() as s: names = subscriptions.take(s)
+    with db.session() as s: subscriptions.notified(s, remote, secret)     # wakes the mailbox
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
+from store import watch
 from store.columns import now
 from store.database import begin_write, get_or_create
-from store.subscription_tables import Subscription, Wakeup
+from store.subscription_tables import Subscription
 
 CLAIM = timedelta(minutes=5)
 
@@ -100,28 +100,8 @@ def notified(session: Session, remote: str, secret: str, event: str = "") -> boo
         if event == "subscriptionRemoved":
             row.remote, row.expires = "", None
         session.flush()
-    wake(session, row.mailbox, event or "changed")
+    watch.wake(session, row.mailbox)
     return True
-
-
-def wake(session: Session, mailbox: str, reason: str) -> None:
-    """Something may have changed in a mailbox."""
-    begin_write(session)
-
-    def find() -> Wakeup | None:
-        return session.get(Wakeup, mailbox)
-
-    get_or_create(session, find, lambda: Wakeup(mailbox=mailbox, reason=reason[:32]))
-
-
-def take(session: Session) -> list[str]:
-    """The mailboxes woken since the last call, first woken first; each wake-up is given out once."""
-    begin_write(session)
-    rows = session.scalars(select(Wakeup).order_by(col(Wakeup.at)).with_for_update(skip_locked=True)).all()
-    for row in rows:
-        session.delete(row)
-    session.flush()
-    return [row.mailbox for row in rows]
 
 
 def digest(secret: str) -> str:

@@ -74,7 +74,7 @@ class GraphMailbox:
         return self._items.locate(ref, capture, message_id)
 
     def wakeups(self, stop: Event) -> Iterator[str]:
-        """Mailboxes woken by change notifications; nothing at all without `graph.webhook_url`."""
+        """Looks after the subscriptions; see `graph_hooks`. Nothing at all without `graph.webhook_url`."""
         if self._subscriptions is not None:
             resources = ["messages", *(["events"] if self._settings.calendar else [])]
             yield from self._subscriptions.wakeups(stop, self.mailboxes, resources)

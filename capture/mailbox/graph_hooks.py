@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,7 +34,6 @@ LIFECYCLE_PATH: Final = "/hooks/graph/lifecycle"
 MAX_BODY: Final = 1_000_000
 MAX_TOKEN: Final = 2_000
 MAX_NOTIFICATIONS: Final = 1_000
-TAKE_SECONDS: Final = 1.0
 CARE_SECONDS: Final = 60.0
 RESOURCES: Final = {"messages": "created,updated", "events": "created,updated"}
 """What is subscribed to below a mailbox, and to which changes. For tasks there is only polling."""
@@ -81,8 +79,9 @@ class Subscriptions:
                  now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._http, self._database, self._public, self._now = http, database, public.rstrip("/"), now
 
-    def care(self, mailboxes: Sequence[str], resources: Sequence[str]) -> int:
-        """Make what is missing, renew what is past half of its life, end what is not wanted; how many were touched.
+    def care(self, mailboxes: Sequence[str], resources: Sequence[str]) -> list[str]:
+        """Make what is missing, renew what is past half of its life, end what is not wanted. Returns the mailboxes
+        of the subscriptions that were made or renewed.
 
         Errors are logged with the subscription due again later: polling goes on meanwhile.
         """
@@ -93,27 +92,22 @@ class Subscriptions:
             ended = subscriptions.others(session, list(mailboxes))
         for row in ended:
             self._end(row)
-        touched = 0
+        touched: list[str] = []
         while True:
             with self._database.session() as session:
                 row_due = subscriptions.claim(session)
             if row_due is None:
-                return touched + len(ended)
-            self._renew(row_due)
-            touched += 1
+                return touched
+            if self._renew(row_due):
+                touched.append(row_due.mailbox)
 
     def wakeups(self, stop: Event, mailboxes: Callable[[], Sequence[str]], resources: Sequence[str]) -> Iterator[str]:
-        """Yield each mailbox that a notification has woken, until `stop`; looks after the subscriptions meanwhile."""
-        cared = float("-inf")
+        """Look after the subscriptions until `stop`. Yields a mailbox whose subscription was made or renewed, since
+        something may have changed while nobody told us; what notifications wake, the watching reads from the database.
+        """
         while not stop.is_set():
-            if time.monotonic() - cared >= CARE_SECONDS:
-                self.care(mailboxes(), resources)
-                cared = time.monotonic()
-            with self._database.session() as session:
-                woken = subscriptions.take(session)
-            yield from woken
-            if not woken:
-                stop.wait(TAKE_SECONDS)
+            yield from self.care(mailboxes(), resources)
+            stop.wait(CARE_SECONDS)
 
     def check(self, mailbox: str) -> Check:
         """Whether the notifications of a mailbox are on."""
@@ -124,21 +118,22 @@ class Subscriptions:
                      "" if alive else "Let a worker run for a minute, and see that Microsoft reaches graph.webhook_url "
                                       "by https. Without notifications polling finds every tag.")
 
-    def _renew(self, row: Subscription) -> None:
+    def _renew(self, row: Subscription) -> bool:
         try:
             if row.remote and row.expires and row.expires > self._now():
                 try:
                     self._prolong(row)
-                    return
+                    return True
                 except (ItemGone, Parked):  # unknown by any of its codes; without the rights, making fails too
                     log.info("a subscription is not known any more and is made anew")
             self._make(row)
-        except (ItemGone, Parked) as error:
-            self._failed(row, error, 3600.0)
-        except TryLater as error:
-            self._failed(row, error, max(60.0, error.wait))
+            return True
         except CaptureError as error:
-            self._failed(row, error, 3600.0)
+            wait = max(60.0, error.wait) if isinstance(error, TryLater) else 3600.0
+            log.warning("a subscription could not be made or renewed (%s); polling goes on", error.facts or error.code)
+            with self._database.session() as session:
+                subscriptions.failed(session, row, wait=wait, lost=isinstance(error, ItemGone))
+            return False
 
     def _prolong(self, row: Subscription) -> None:
         """A new date of expiry also answers `reauthorizationRequired`."""
@@ -165,12 +160,6 @@ class Subscriptions:
         granted = moment(body.get("expirationDateTime")) if isinstance(body, dict) else None
         with self._database.session() as session:
             subscriptions.made(session, row, remote=remote, secret=secret, expires=min(granted or expires, expires))
-            subscriptions.wake(session, row.mailbox, "subscribed")  # what happened while nobody told us
-
-    def _failed(self, row: Subscription, error: CaptureError, wait: float) -> None:
-        log.warning("a subscription could not be made or renewed (%s); polling goes on", error.facts or error.code)
-        with self._database.session() as session:
-            subscriptions.failed(session, row, wait=wait, lost=isinstance(error, ItemGone))
 
     def _end(self, row: Subscription) -> None:
         """End a subscription nobody wants; whether the server hears it or not, it runs out."""

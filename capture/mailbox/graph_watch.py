@@ -37,6 +37,7 @@ SKIPPED: Final = ("deleteditems", "junkemail", "drafts", "outbox")
 FAST: Final = ("inbox", "sentitems")
 FLAGGED: Final = "flaggedEmails"
 """A To Do list that only mirrors flagged mail."""
+DEFAULT_LIST: Final = "defaultList"
 
 
 class GraphWatch:
@@ -55,7 +56,7 @@ class GraphWatch:
         if self._settings.calendar:
             found.append(Folder(mailbox, CALENDAR, "calendar", path="Calendar"))
         if self._settings.tasks:
-            found += [Folder(mailbox, key, "tasks", path=f"Tasks/{name}") for key, name in self._lists(mailbox)]
+            found += [Folder(mailbox, key, "tasks", path=path) for key, path in self._lists(mailbox)]
         return found
 
     def changes(self, folder: Folder, cursor: bytes) -> Changes:
@@ -122,8 +123,10 @@ class GraphWatch:
 
     def _lists(self, mailbox: str) -> Iterator[tuple[str, str]]:
         for value in self._http.pages(mailbox, f"{user(mailbox)}/todo/lists"):
-            if parse.text(value.get("wellknownListName")) != FLAGGED:
-                yield parse.identifier(value), parse.text(value.get("displayName"))
+            known = parse.text(value.get("wellknownListName"))
+            if known != FLAGGED:
+                name = parse.text(value.get("displayName"))
+                yield parse.identifier(value), "Tasks" if known == DEFAULT_LIST else f"Tasks/{name}"
 
     # ---------------------------------------------------------------------------------------- changes
 

@@ -24,7 +24,7 @@ from stores import opened
 from addin.hooks import router
 from capture.mailbox.graph_hooks import LIFE, MAX_BODY, PATH, Subscriptions, received
 from capture.mailbox.graph_http import GraphHttp
-from store import subscriptions
+from store import subscriptions, watch
 from store.database import Database
 from store.subscription_tables import Subscription
 
@@ -66,8 +66,12 @@ class Site:
             return subscriptions.of_mailbox(session, DANA)
 
     def woken(self) -> list[str]:
+        """The mailboxes that are woken now; they are looked at by this."""
         with self.database.session() as session:
-            return subscriptions.take(session)
+            found = list(watch.woken(session))
+            for name in found:
+                watch.get(session, name).woken = None
+            return found
 
     def woken_soon(self) -> list[str]:
         end = time.monotonic() + 5
@@ -87,9 +91,10 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     with opened(tmp_path) as (database, _), web(database) as public, serving_graph() as graph:
         graph.mailbox(DANA)
+        with database.session() as session:
+            watch.see(session, DANA)
         made = Site(graph, database, public)
-        made.hooks.care([DANA], RESOURCES)
-        made.woken()
+        assert made.hooks.care([DANA], RESOURCES) == [DANA, DANA]
         yield made
         made.http.close()
 
@@ -188,10 +193,10 @@ def test_renewal_comes_at_half_of_the_life(site: Site) -> None:
         assert row.expires is not None
         assert abs((row.due - datetime.now(UTC)) - LIFE / 2) < timedelta(minutes=1)
     before = {s["id"]: s["expirationDateTime"] for s in site.graph.subscriptions.values()}
-    assert site.hooks.care([DANA], RESOURCES) == 0
+    assert site.hooks.care([DANA], RESOURCES) == []
     site.moment += LIFE / 2
     site.due_now()
-    assert site.hooks.care([DANA], RESOURCES) == 2
+    assert site.hooks.care([DANA], RESOURCES) == [DANA, DANA]
     after = {s["id"]: s["expirationDateTime"] for s in site.graph.subscriptions.values()}
     assert before.keys() == after.keys()
     assert all(after[key] > before[key] for key in before)
@@ -204,7 +209,7 @@ def test_reauthorization_is_answered_with_a_renewal(site: Site) -> None:
     assert site.woken() == [DANA]
     site.moment += timedelta(hours=1)
     before = set(site.graph.subscriptions)
-    assert site.hooks.care([DANA], RESOURCES) == 2
+    assert site.hooks.care([DANA], RESOURCES) == [DANA, DANA]
     assert set(site.graph.subscriptions) == before
 
 
@@ -212,16 +217,15 @@ def test_a_removed_subscription_wakes_and_is_made_anew(site: Site) -> None:
     old = set(site.graph.subscriptions)
     assert site.graph.lifecycle("subscriptionRemoved") == [202, 202]
     assert site.woken() == [DANA]
-    assert site.hooks.care([DANA], RESOURCES) == 2
+    assert site.hooks.care([DANA], RESOURCES) == [DANA, DANA]
     assert len(site.graph.subscriptions) == 2
     assert not old & set(site.graph.subscriptions)
-    assert site.woken() == [DANA]
 
 
 def test_missed_notifications_wake(site: Site) -> None:
     assert site.graph.lifecycle("missed") == [202, 202]
     assert site.woken() == [DANA]
-    assert site.hooks.care([DANA], RESOURCES) == 0
+    assert site.hooks.care([DANA], RESOURCES) == []
 
 
 def test_a_subscription_the_server_forgot_is_made_anew(site: Site) -> None:
@@ -238,7 +242,7 @@ def test_a_refused_subscription_is_tried_later_and_polling_goes_on(site: Site, s
         for row in subscriptions.of_mailbox(session, DANA):
             subscriptions.failed(session, row, wait=0, lost=True)
     site.graph.fault("POST .*subscriptions", status=status, retry_after="1", times=9)
-    site.hooks.care([DANA], RESOURCES)
+    assert site.hooks.care([DANA], RESOURCES) == []
     assert site.graph.subscriptions == {}
     assert all(row.due > datetime.now(UTC) + timedelta(seconds=30) for row in site.rows())
 
@@ -263,21 +267,14 @@ def test_two_workers_make_one_subscription(tmp_path: Path) -> None:
             one.http.close()
 
 
-def test_the_worker_is_woken_and_stops_when_told(site: Site) -> None:
+def test_the_worker_looks_again_after_subscribing_and_stops_when_told(site: Site) -> None:
     stop = threading.Event()
-    woken: list[str] = []
-
-    def watch() -> None:
-        for name in site.hooks.wakeups(stop, lambda: [DANA], RESOURCES):
-            woken.append(name)
-            stop.set()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    notify(site)
-    thread.join(5)
-    assert woken == [DANA]
-    assert not thread.is_alive()
+    site.graph.lifecycle("subscriptionRemoved")
+    found = []
+    for name in site.hooks.wakeups(stop, lambda: [DANA], RESOURCES):
+        found.append(name)
+        stop.set()
+    assert found == [DANA, DANA]
 
 
 def test_without_a_request_from_outside_the_function_answers_alike(site: Site) -> None:

@@ -49,7 +49,7 @@ def test_the_folders_worth_watching(world: Tenant) -> None:
     assert found == {
         "Inbox": ("mail", True), "Sent Items": ("sent", True), "Archive": ("mail", False), "Clients": ("mail", False),
         "Clients/North": ("mail", False), "Clients/North/2026": ("mail", False), "Calendar": ("calendar", True),
-        "Tasks/Tasks": ("tasks", True)}
+        "Tasks": ("tasks", True)}
 
 
 def test_a_renamed_folder_keeps_its_key(world: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""Subscriptions to change notifications, and wake-ups."""
+"""Subscriptions to change notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Two new tables; nothing that was there changes."""
+    """One new table; nothing that was there changes."""
     op.create_table(
         "subscription",
         sa.Column("mailbox", sa.String(320), nullable=False),
@@ -27,9 +27,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox", "resource", name=op.f("pk_subscription")))
     op.create_index(op.f("ix_subscription_remote"), "subscription", ["remote"])
     op.create_index(op.f("ix_subscription_due"), "subscription", ["due"])
-    op.create_table(
-        "wakeup",
-        sa.Column("mailbox", sa.String(320), nullable=False),
-        sa.Column("reason", sa.String(32), nullable=False),
-        sa.Column("at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_wakeup")))
