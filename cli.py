@@ -15,6 +15,7 @@ import typer
 from capture.commands import audit as audit_commands
 from capture.commands import db as db_commands
 from capture.commands import jobs as jobs_commands
+from capture.commands import mailbox as mailbox_commands
 from capture.commands import rescan as rescan_commands
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_ap
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(db_commands.app, name="db")
+app.add_typer(mailbox_commands.app, name="mailbox")
 app.command()(rescan_commands.rescan)
 policy_app.command("diff")(rescan_commands.policy_diff)
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from capture import auditing, jobs
-from capture.errors import CaptureError
 from capture.settings import Settings, load_settings
 from capture.wiring import build_extractor, build_mailbox, build_scanner, opened
 from pii_scan.errors import MailweirError, ScanError
-from store import ledger, outbox
+from store import ledger, outbox, watch
 from store.database import Database
 
 Result = Literal["ok", "warn", "fail"]
@@ -126,12 +125,32 @@ def _readers(settings: Settings) -> Iterator[Check]:
 
 def _mailbox(settings: Settings) -> Iterator[Check]:
     try:
-        backend = build_mailbox(settings)
-        tagged = sum(1 for mailbox in backend.mailboxes() for _ in backend.tagged(mailbox))
-    except CaptureError as error:
+        with opened(settings) as (database, _):
+            mailboxes = build_mailbox(settings, database)
+            try:
+                names = mailboxes.mailboxes()
+            finally:
+                mailboxes.close()
+            with database.reading() as session:
+                rows = [row for row in watch.mailboxes(session) if row.removed is None]
+                owed, given_up = watch.owed_counts(session)
+                asked = len(watch.untrack_requested(session))
+    except MailweirError as error:
         yield _failed("mailbox", error)
-    else:
-        yield Check("mailbox", "ok", f"{settings.mailbox.kind}, tagged and waiting: {tagged}")
+        return
+    yield Check("mailbox", "ok" if names else "warn", f"{settings.mailbox.kind}, watched: {len(names)}"
+                + ("" if names else "; add one with `mailweir mailbox add`"))
+    parked = [row for row in rows if row.parked]
+    codes = ", ".join(sorted({row.code for row in parked}))
+    yield Check("parked mailboxes", "fail" if parked else "ok",
+                f"{len(parked)} refuse us ({codes}); `mailweir mailbox check` says why" if parked else "none")
+    missed = sum(row.missed for row in rows)
+    yield Check("full look", "warn" if missed else "ok",
+                f"the last found {missed} tagged items that the cursors had missed" if missed else "nothing was missed")
+    if owed or given_up:
+        yield Check("states to show", "warn", f"{owed} not shown in Outlook yet, {given_up} given up")
+    if asked:
+        yield Check("requests to untrack", "warn", f"{asked} open; `mailweir mailbox untrack` lists them")
 
 
 def _disk(settings: Settings) -> Iterator[Check]:

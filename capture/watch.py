@@ -25,9 +25,9 @@ from functools import partial
 from sqlmodel import Session
 
 from capture import marking, pipeline
-from capture.engine import jittered
 from capture.errors import CursorLost, ItemGone, Parked, StepFailed, TryLater, Unreachable
 from capture.logs import where
+from capture.pauses import jittered
 from capture.ports import Changes, Folder, Sighting
 from capture.steps import directly
 from capture.triggers import Act, is_trigger, judge
@@ -305,7 +305,7 @@ class Watch:
                 return brought
 
     def _commit(self, watched: Watched, page: Changes, position: Position, asked: datetime,
-                in_trigger: bool) -> tuple[int, Position]:  # noqa: FBT001 - called through partial
+                in_trigger: bool) -> tuple[int, Position]:
         """What a page asks for and its cursor, in one transaction: both or neither."""
         if page.cursor == position.cursor and not page.sightings:
             return 0, position

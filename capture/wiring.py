@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from capture.crm import CRMS
 from capture.errors import BadSettings
 from capture.mailbox import MAILBOXES
+from capture.mailbox.router import Mailboxes
 from capture.meter import METER
 from capture.notify import NOTIFIERS
 from capture.ports import Crm, Extractor, Mailbox, Notifier, Scanner
@@ -140,11 +142,12 @@ def scanner_or_refusal(settings: Settings) -> Scanner:
 def assembled(settings: Settings) -> Iterator[Tools]:
     """Everything the flow works with, for one home; closed again at the end."""
     with opened(settings) as (database, keys):
-        extractor = build_extractor(settings)
+        extractor, mailbox = build_extractor(settings), build_mailbox(settings, database)
         try:
-            yield Tools(settings, database, keys, build_mailbox(settings), extractor, scanner_or_refusal(settings),
+            yield Tools(settings, database, keys, mailbox, extractor, scanner_or_refusal(settings),
                         build_crm(settings, database), build_notifier(settings))
         finally:
+            mailbox.close()
             extractor.close()
 
 
@@ -154,9 +157,18 @@ def build_crm(settings: Settings, database: Database) -> Crm:
     return made
 
 
-def build_mailbox(settings: Settings) -> Mailbox:
-    """The mailbox backend of the settings."""
-    made: Mailbox = load(MAILBOXES, settings.mailbox.kind, "mailbox.kind")(settings)
+def build_mailbox(settings: Settings, database: Database) -> Mailboxes:
+    """All mailboxes of a home, each with its backend; a backend is opened when it is first needed."""
+    return Mailboxes(database, partial(open_backend, settings), settings.mailbox.kind)
+
+
+def open_backend(settings: Settings, kind: str, added: Sequence[str] = ()) -> Mailbox:
+    """One mailbox backend. `added`: mailboxes it serves beside those of its own settings."""
+    section = getattr(settings, kind, None)
+    if added and section is not None and hasattr(section, "mailboxes"):
+        names = tuple(dict.fromkeys((*section.mailboxes, *added)))
+        settings = settings.model_copy(update={kind: section.model_copy(update={"mailboxes": names})})
+    made: Mailbox = load(MAILBOXES, kind, "mailbox.kind")(settings)
     return made
 
 

@@ -51,6 +51,7 @@ EVENTS: dict[str, str] = {
     "watch:mailbox:parked": "A mailbox refuses us and is only tried now and then; subject: mailbox; body: code.",
     "watch:mailbox:resumed": "A parked mailbox can be looked at again; subject: mailbox.",
     "watch:mailbox:reconciled": "A mailbox was looked through in full; body: found, missed by the cursors.",
+    "watch:folders:listed": "Somebody listed the folders of a mailbox by name; subject: mailbox; body: count.",
     "watch:folder:bound": "A folder was bound to a CRM record; subject: folder; body: record.",
     "watch:folder:unbound": "A folder is bound to a CRM record no more; subject: folder.",
     "capture:item:decided": "An item was read, scanned and decided; body: outcome, why, verdict, kinds, policy.",

@@ -149,6 +149,11 @@ def reconciled(session: Session, mailbox: str, *, found: int, missed: int) -> No
                  body={"found": found, "missed": missed})
 
 
+def moment(session: Session) -> datetime:
+    """This moment by the clock of these tables."""
+    return db_now(session)
+
+
 def subject(mailbox: str) -> str:
     """A mailbox as the subject of an audit row, which holds no blanks."""
     return "".join(c if c.isascii() and (c.isalnum() or c in ".:@+/=,#()-_") else "." for c in mailbox)[:128]

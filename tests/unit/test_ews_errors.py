@@ -323,6 +323,6 @@ def test_a_server_that_wants_another_version_is_spoken_to_in_its_own(server: Ews
 
 def test_exchangelib_is_not_loaded_for_a_folder_mailbox(tmp_path: Path) -> None:
     script = ("import sys; from capture import wiring; from capture.settings import Settings; "
-              "wiring.build_mailbox(Settings()); print('exchangelib' in sys.modules)")
+              "wiring.open_backend(Settings(), 'folder'); print('exchangelib' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
