@@ -432,7 +432,8 @@ class Engine:
 
 def prepare(database: sa.Engine) -> None:
     """Make the engine's tables when they are missing. Needs the right to make tables only then."""
-    if not sa.inspect(database).has_table("workflow_status", schema=None if database.dialect.name == "sqlite" else "dbos"):
+    schema = None if database.dialect.name == "sqlite" else "dbos"
+    if not sa.inspect(database).has_table("workflow_status", schema=schema):
         DBOS.migrate(database.url.render_as_string(hide_password=False))
 
 

@@ -52,12 +52,14 @@ take_ups = 20
 
 @dataclass
 class Plan:
-    """What is done to the workers. Seconds; `freeze` and `restart` count from the first finished item."""
+    """What is done to the workers, in seconds. `kill_idle`: how likely a worker is killed that has nothing in hand,
+    when it is the turn of one and none has."""
 
     items: int
     workers: int = 2
     seed: int = 1
     kill_every: tuple[float, float] = (3.0, 8.0)
+    kill_idle: float = 0.1
     kills: int = 1000
     lease: float = 5.0
     freeze: bool = True
@@ -172,15 +174,21 @@ class Chaos:
                                     env=os.environ | {"OMP_NUM_THREADS": "1"})
 
     def _kill(self) -> None:
+        """Kill a worker; rather one with something in hand than one that is only starting."""
         living = [w for w in self.workers if w.poll() is None and not (self.frozen and w is self.frozen[1])]
-        if not living:
+        self.chance.shuffle(living)
+        victim, hand = None, set[str]()
+        with contextlib.suppress(sa.exc.DBAPIError):
+            for victim in living:
+                if hand := self._in_hand(victim.pid):
+                    break
+        if victim is None or not (hand or self.chance.random() < self.plan.kill_idle):
             return
-        victim = self.chance.choice(living)
         victim.kill()
         victim.wait()
         self.outcome.kills += 1
         with contextlib.suppress(sa.exc.DBAPIError):
-            if hand := self._in_hand(victim.pid):
+            if hand := self._in_hand(victim.pid) or hand:
                 self.waiting.append((time.monotonic(), hand, False))
 
     def _freeze(self) -> bool:
