@@ -80,7 +80,8 @@ def compared(settings: Settings, old: str, new: str, *, since: str = "",
             advance(result.looked_at, total)
         with tools.database.session() as session:
             audit.append(session, "policy:packs:compared", actor=actor_name(), body={
-                "old": result.old, "new": result.new, "items": result.looked_at, "changes": dict(result.changes)})
+                "old": result.old, "new": result.new, "items": result.looked_at,
+                "changes": {change.replace(">", "-"): count for change, count in result.changes.items()}})
     return result
 
 

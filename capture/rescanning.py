@@ -21,9 +21,9 @@ from capture.engine import APP_VERSION, Engine, JobState
 from capture.errors import BadInput
 from capture.lifeline import Lifeline
 from capture.ports import StoredKind
-from capture.rescan import LIST, jobs, scanner_for, wanted_of
+from capture.rescan import CHUNK, LIST, jobs, wanted_of
 from capture.settings import Settings
-from capture.wiring import Tools, assembled, build_scanner, opened
+from capture.wiring import RefusingScanner, Tools, assembled, opened
 from pii_scan.policy import builtin_packs, load_pack
 from store import rescan
 from store.rescan import Progress
@@ -67,7 +67,7 @@ def start(settings: Settings, asked: Asked, watch: Watch) -> str:
     wanted = _wanted(asked)
     policy, text, label = _policy(settings, asked.policy)
     with assembled(settings) as tools:
-        _check_scanner(tools, policy, text)
+        _check_scanner(tools)
         total = tools.crm.count(wanted_of(wanted)) if wanted["stored"] else 0
         most = 0 if asked.dry_run else _limit(asked.max_holds or settings.rescan.max_holds, total)
         with _working(tools) as engine:
@@ -87,7 +87,7 @@ def resume(settings: Settings, number: str, watch: Watch, *, max_holds: str = ""
             run = rescan.get(session, number)
         if run.why == "max-holds" and not max_holds:
             raise BadFilter(f"{run.id} paused because it would pull out more than {run.max_holds}; say --max-holds")
-        _check_scanner(tools, run.policy, run.policy_text)
+        _check_scanner(tools)
         with _working(tools) as engine:
             with tools.database.session() as session:
                 run = rescan.resume(session, number, actor=actor_name(),
@@ -155,7 +155,7 @@ def _queue(engine: Engine, session: Any, run: RescanRun) -> None:
     """Queue what is left of a run: the listing, and every chunk that is not done, under new ids."""
     engine.enqueue_job(session, LIST, f"rescan-{run.id}-list-{run.tries}", [run.id, run.tries])
     for chunk in rescan.waiting(session, run.id):
-        engine.enqueue_job(session, "rescan_chunk", f"rescan-{run.id}-{chunk}-{run.tries}",
+        engine.enqueue_job(session, CHUNK, f"rescan-{run.id}-{chunk}-{run.tries}",
                            [run.id, chunk, run.tries], priority=chunk + 1)
 
 
@@ -244,12 +244,10 @@ def _policy(settings: Settings, named: str) -> tuple[str, str, str]:
     return named[:256], Path(named).read_text(encoding="utf-8"), pack.label
 
 
-def _check_scanner(tools: Tools, policy: str, text: str) -> None:
+def _check_scanner(tools: Tools) -> None:
     """Raise `ScanError` now, when no verdict could be given later."""
-    if policy:
-        scanner_for(tools, policy, text)
-    else:
-        build_scanner(tools.settings)
+    if isinstance(tools.scanner, RefusingScanner):
+        raise tools.scanner.error
 
 
 def _row(row: RescanResult) -> dict[str, Any]:

@@ -6,19 +6,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default as default_policy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from inprocess import read as read_here
 from sqlmodel import select
-from stores import opened
+from stores import BLOCK, finish, opened, sight
 
 from capture.crm import CRMS
+from capture.crm.asmail import BOUNDARY, StoredFile, as_mail
 from capture.crm.embedded import EmbeddedCrm, attachments, body_text
-from capture.errors import TryLater
-from capture.ports import Crm, ItemRef, Linked, MailItem
+from capture.errors import RecordChanged, RecordGone, TryLater
+from capture.ports import Crm, ItemRef, Linked, MailItem, StoredKind, Wanted
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part, Table
 from store import crm_records
 from store.crm_import import import_csv
@@ -248,3 +253,154 @@ def test_broken_mail_has_attachments_or_none_but_never_fails(raw: bytes) -> None
     for found in attachments(raw):
         assert isinstance(found.content, bytes)
         crm_records.storable(found.name)
+
+
+# ---------------------------------------------------------------- stored items: what a rescan asks of every backend
+
+
+def stored_mail(world: EmbeddedWorld, key: str = "k1", tracker: str = "anna", files: int = 0) -> str:
+    return link(world, key, tracker, files=files).activity
+
+
+def test_every_stored_item_comes_exactly_once_page_by_page(world: EmbeddedWorld) -> None:
+    made = {stored_mail(world, f"k{n}") for n in range(7)}
+    pages: list[list[str]] = []
+    after = ""
+    while page := world.crm.stored(Wanted(), after, limit=3):
+        pages.append([ref.id for ref in page])
+        after = page[-1].id
+    assert [len(page) for page in pages] == [3, 3, 1]
+    flat = [ident for page in pages for ident in page]
+    assert flat == sorted(made)
+    assert world.crm.count(Wanted()) == 7
+
+
+def test_filters_choose_by_time_kind_division_and_files(world: EmbeddedWorld) -> None:
+    plain, filed = stored_mail(world, "k1"), stored_mail(world, "k2", files=1)
+    moment = world.crm.read(plain).stored
+
+    def found(wanted: Wanted) -> list[str]:
+        refs = world.crm.stored(wanted)
+        assert world.crm.count(wanted) == len(refs)
+        return [ref.id for ref in refs]
+
+    assert found(Wanted(kinds=(StoredKind.MAIL,))) == sorted([plain, filed])
+    assert found(Wanted(kinds=(StoredKind.NOTE, StoredKind.TASK))) == []
+    assert found(Wanted(attached=True)) == [filed]
+    assert found(Wanted(division="north")) == []
+    assert found(Wanted(since=moment + timedelta(hours=1))) == []
+    assert found(Wanted(until=moment)) == []
+    assert found(Wanted(since=moment, until=moment + timedelta(hours=1))) == sorted([plain, filed])
+
+
+def test_a_stored_item_is_read_as_the_mail_it_was(world: EmbeddedWorld) -> None:
+    item = world.crm.read(stored_mail(world, files=2))
+    assert (item.ref.kind, item.item_key, item.stub, item.attachments) == (StoredKind.MAIL, "k1", "", 2)
+    assert item.trackers == ("anna",)
+    assert item.edited is False
+    assert item.shown_with, "its contact's timeline shows the subject line"
+    read = message_from_bytes(item.raw, policy=default_policy)
+    assert isinstance(read, EmailMessage)
+    assert read["Subject"] == "Quote 17"
+    assert "wanda@firehall.example.com" in read["From"]
+    body = read.get_body()
+    assert body is not None
+    assert body.get_content().startswith("Please find our quote.")
+    assert [(part.get_filename(), part.get_content()) for part in read.iter_attachments()] == [
+        ("quote 0.pdf", bytes([0]) * 10), ("quote 1.pdf", bytes([1]) * 10)]
+    assert "Quote" not in repr(item)
+
+
+def test_a_pulled_item_is_a_marked_stub_without_a_word_of_it(world: EmbeddedWorld) -> None:
+    ident = stored_mail(world, files=2)
+    item = world.crm.read(ident)
+    for _ in range(2):
+        world.crm.pull(ident, item.version, "MW-2026-000001")
+    stub = world.crm.read(ident)
+    assert stub.stub == "MW-2026-000001"
+    assert stub.attachments == 0
+    assert stub.trackers == ("anna",), "who tracked it stays known"
+    for word in (b"Quote 17", b"wanda", b"quote 0.pdf", b"m1@example.com"):
+        assert word not in stub.raw + stub.content
+    assert "MW-2026-000001" in world.activity(ident)["body"]
+
+
+def test_what_was_changed_or_deleted_meanwhile_is_not_pulled(world: EmbeddedWorld) -> None:
+    ident = stored_mail(world)
+    with pytest.raises(RecordChanged):
+        world.crm.pull(ident, "0" * 64, "MW-2026-000001")
+    version = world.crm.read(ident).version
+    world.crm.pull(ident, version, "MW-2026-000001")
+    with pytest.raises(RecordChanged):
+        world.crm.pull(ident, version, "MW-2026-000002")
+    with pytest.raises(RecordGone):
+        world.crm.pull("nothing", version, "MW-2026-000001")
+    with pytest.raises(RecordGone):
+        world.crm.read("nothing")
+
+
+def test_what_is_restored_is_what_it_was(world: EmbeddedWorld) -> None:
+    ident = stored_mail(world, files=2)
+    before, shown = world.crm.read(ident), world.activity(ident)
+    world.crm.pull(ident, before.version, "MW-2026-000001")
+    assert world.crm.restore(ident, "MW-2026-000002", before.content) == "already", "another case's content"
+    assert world.crm.restore(ident, "MW-2026-000001", before.content) == "restored"
+    assert world.crm.restore(ident, "MW-2026-000001", b"{}") == "already"
+    after = world.crm.read(ident)
+    assert (after.raw, after.content, after.version, after.stub, after.edited) == (
+        before.raw, before.content, before.version, "", False)
+    assert world.activity(ident) == shown
+    assert world.crm.restore("nothing", "MW-2026-000001", before.content) == "gone"
+
+
+def test_a_new_copy_fills_a_stub_whose_case_is_closed(world: EmbeddedWorld) -> None:
+    ident = stored_mail(world)
+    world.crm.pull(ident, world.crm.read(ident).version, "MW-2026-000009")  # no open case has this number
+    assert link(world, tracker="bert").activity == ident
+    item = world.crm.read(ident)
+    assert (item.stub, item.trackers) == ("", ("anna", "bert"))
+    assert b"Quote 17" in item.raw
+
+
+def test_a_stub_with_an_open_case_is_not_filled(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, keys):
+        world = EmbeddedWorld(tmp_path, db)
+        ident = stored_mail(world)
+        capture, ruling = sight(db, keys, "cleo", "other@example.com", BLOCK)
+        held = finish(db, capture, ruling)
+        assert held is not None
+        world.crm.pull(ident, world.crm.read(ident).version, held.number)
+        link(world, tracker="bert")
+        assert world.crm.read(ident).stub == held.number
+
+
+def test_somebody_elses_change_shows(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, _):
+        world = EmbeddedWorld(tmp_path, db)
+        ident = stored_mail(world)
+        version = world.crm.read(ident).version
+        with db.session() as session:
+            session.get_one(Activity, ident).body = "another text"
+        assert world.crm.read(ident).edited
+        assert world.crm.read(ident).version != version
+
+
+@pytest.mark.parametrize(("subject", "name", "email"), [
+    pytest.param("a\r\nBcc: x@y.example", "a\r\nTo: b", "x@y.example", id="line breaks"),
+    pytest.param("=?utf-8?q?no?= (word)", 'Quote "d", and comma', "x@y.example", id="looks encoded"),
+    pytest.param("漢字 é", "Zoë", "not an address", id="not ASCII"),
+    pytest.param("", "", "", id="empty"),
+])
+def test_nothing_stored_can_break_out_of_its_header(subject: str, name: str, email: str) -> None:
+    raw = as_mail(subject=subject, body="--" + BOUNDARY + "\r\nX: y\r\n\r\ntext", sent=None, message_id="a b\r\nX: y",
+                  participants=[{"role": "from", "name": name, "email": email}],
+                  files=[StoredFile('a"\r\nb.txt', "text/plain\r\nX: y", b"--" + BOUNDARY.encode())])
+    read = message_from_bytes(raw, policy=default_policy)
+    assert isinstance(read, EmailMessage)
+    assert {key for key in read if key not in ("From", "To", "Subject", "X-Message-ID")} == {
+        "MIME-Version", "Content-Type"}
+    assert len(list(read.walk())) == 3
+    extraction = read_here(raw)
+    shown = "".join("".join(part.text() for part in extraction.parts).split())
+    for word in (subject, name, email):
+        assert "".join(word.split()) in shown, "what is stored is read"

@@ -30,7 +30,8 @@ SENTENCES = (
 TYPES = ("email", "email", "email", "email", "appointment", "task", "note", "phonecall")
 DIVISIONS = ("north", "south", "")
 PERSONAL = f"Please register {CANARY_NAME}, SIN {CANARY_SIN}, date of birth {CANARY_BIRTH}, seat "
-UNREADABLE = b"PK\x03\x04" + b"\x00" * 400
+DARK = NewAttachment(1, "plan.docx", "application/octet-stream", b"PK\x03\x04" + b"\x00" * 400)
+CLEAR = NewAttachment(1, "list.csv", "text/csv", b"item,seats\ncourse,12\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Expected:
 def fill_crm(db: Database, keys: Keys, count: int, *, personal: int, unreadable: int = 0, files: int = 0,
              seed: int = 7, trackers: Sequence[str] = ("dana.reid", "marcus.lee")) -> Expected:
     """Write `count` records. The first of every `count // personal` is personal, and so on; `files` have a harmless
-    attachment. Sizes run from one sentence to about 8 kB."""
+    attachment. Sizes run from one sentence to about 10 kB."""
     chance = random.Random(seed)  # noqa: S311 - invented text, no secrets
     bad, dark = set(_spread(count, personal, 0)), set(_spread(count, unreadable, 1))
     with_file = set(_spread(count, files, 2)) - dark
@@ -61,8 +62,7 @@ def fill_crm(db: Database, keys: Keys, count: int, *, personal: int, unreadable:
             for n in range(begin, min(begin + 500, count)):
                 body = " ".join(chance.choices(SENTENCES, k=_size(chance)))
                 body = f"{PERSONAL}{n}. {body}" if n in bad else f"About order {n}. {body}"
-                attached = [NewAttachment(1, "plan.bin.docx", "application/octet-stream", UNREADABLE)] if n in dark else (
-                    [NewAttachment(1, "list.csv", "text/csv", b"item,seats\ncourse,12\n")] if n in with_file else [])
+                attached = [DARK] if n in dark else [CLEAR] if n in with_file else []
                 kind = "email" if attached else TYPES[n % len(TYPES)]
                 key = keys.digest("item", b"stock", str(seed).encode(), str(n).encode())
                 activity = Activity(item_key=key, type=kind, division=DIVISIONS[n % len(DIVISIONS)],
@@ -80,8 +80,12 @@ def fill_crm(db: Database, keys: Keys, count: int, *, personal: int, unreadable:
     return Expected(count, len(bad - dark), len(dark), tuple(ids))
 
 
+SIZES = {1: 30, 2: 30, 3: 20, 5: 10, 10: 7, 40: 2, 150: 1}
+"""Sentences of a record, and how often."""
+
+
 def _size(chance: random.Random) -> int:
-    return chance.choice((1, 2, 3, 5, 8, 8, 13, 21, 120))
+    return chance.choices(list(SIZES), list(SIZES.values()))[0]
 
 
 def _spread(count: int, some: int, offset: int) -> Iterator[int]:
