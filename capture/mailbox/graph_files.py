@@ -25,7 +25,7 @@ from capture.mailbox.graph_parse import attached
 from pii_scan.text import Unread
 
 _HEADER: Final = re.compile(rb"\A(?:From [^\r\n]*\r?\n)?[!-9;-~]{1,200}:")
-_LIST: Final = {"$select": "id,name,contentType,size,isInline", "$top": "100"}
+_LIST: Final = {"$select": "id,name,contentType,size", "$top": "100"}
 
 
 def listed(http: GraphHttp, mailbox: str, url: str) -> list[Listed]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from capture.errors import TryLater
-from capture.ports import ItemKind, Stamp
+from capture.ports import Stamp
 
 Json = Mapping[str, Any]
 
@@ -68,7 +68,6 @@ class Attached:
     name: str
     mime: str
     size: int
-    inline: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def attached(value: Json) -> Attached:
     elif name == "referenceAttachment":
         kind = "reference"
     return Attached(identifier(value), kind, text(value.get("name")), text(value.get("contentType")),
-                    number(value.get("size")), value.get("isInline") is True)
+                    number(value.get("size")))
 
 
 def notifications(body: Any) -> Iterator[Lifecycle]:
@@ -216,8 +215,3 @@ def moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def kind_name(kind: ItemKind) -> str:
-    """The collection below a user that holds items of a kind."""
-    return "events" if kind is ItemKind.APPOINTMENT else "messages"
