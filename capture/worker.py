@@ -21,12 +21,14 @@ from capture.auditing import Checkpoints
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed
 from capture.lifeline import Lifeline
+from capture.pauses import jittered
 from capture.ports import Step
 from capture.settings import Settings
 from capture.takeover import Takeover, after_fault
 from capture.watch import Watch
 from capture.wiring import Tools, assembled
 from store import ledger, tries
+from store.errors import DatabaseLocked
 
 log = logging.getLogger("mailweir.worker")
 
@@ -51,7 +53,8 @@ def run(settings: Settings, *, once: bool = False, watch: bool = True) -> dict[s
         finally:
             if not worker.finish():
                 log.warning("stopping with work in hand; the next worker takes it up")
-        pipeline.deliver(worker.tools, limit=1000)
+        if once:
+            pipeline.deliver(worker.tools, limit=1000)
         return worker.totals()
 
 
@@ -100,20 +103,25 @@ def running(settings: Settings) -> Iterator[Worker]:
 
 def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> None:
     watching = Watch(worker.tools, worker.engine.enqueue, worker.lifeline.executor)
-    first = True
+    retry, first, away = worker.tools.settings.engine.retry_seconds, True, 0
     try:
         while not stop.is_set():
-            idle = once and not worker.busy()
-            if watch and (first or idle or (not once and watching.due())):
-                brought = watching.look(first=first, everywhere=once)
-                if first and not once:
-                    log.info("watching; stop with Ctrl-C or SIGTERM")
-                first = False
-                if idle and not brought and not watching.trouble:
+            try:
+                idle = once and not worker.busy()
+                if watch and (first or idle or (not once and watching.due())):
+                    brought = watching.look(first=first, everywhere=once)
+                    if first and not once:
+                        log.info("watching; stop with Ctrl-C or SIGTERM")
+                    first, away = False, 0
+                    if idle and not brought and not watching.trouble:
+                        return
+                    stop.wait(min(watching.trouble, 1) * retry)
+                elif idle:
                     return
-                stop.wait(min(watching.trouble, 1) * worker.tools.settings.engine.retry_seconds)
-            elif idle:
-                return
+            except DatabaseLocked as error:  # it restarts, or is busy: the engine waits for it too
+                away += 1
+                log.warning("%s; looked again later", error)
+                stop.wait(jittered(retry, away, longest=30.0))
             stop.wait(_TICK)
     finally:
         watching.close()
