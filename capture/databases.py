@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from pii_scan.errors import MailweirError
 from store import audit, checkpoints, checks, roles, vault
 from store.columns import now
 from store.database import Database, head_version, open_database, schema_version, translated
+from store.errors import DatabaseAway
 
 MOST_NAMED = 5
 
@@ -49,14 +51,19 @@ def role_statements(settings: Settings) -> Iterator[str]:
 
 def check_database(settings: Settings) -> list[Check]:
     """Look at everything; a part that fails does not hide the ones after it."""
-    found: list[Check] = []
+    found = list(_connections(settings))
     try:
-        with _opened(settings.database_url, settings) as db, translated():
-            found += _schema(db)
-            found += _engine(db)
-            found += _checkpoints(settings, db)
-            found += _connections(settings)
-            found += _file(db) if db.is_sqlite else _server(settings, db)
+        with _opened(settings.database_url, settings) as db:
+            own = partial(_file, db) if db.is_sqlite else partial(_server, settings, db)
+            for name, part in (("schema", partial(_schema, db)), ("engine tables", partial(_engine, db)),
+                               ("checkpoints", partial(_checkpoints, settings, db)), ("server", own)):
+                try:
+                    with translated():
+                        found += part()
+                except DatabaseAway:
+                    raise
+                except MailweirError as error:
+                    found.append(Check(name, "fail", f"{error} {error.hint}"))
     except MailweirError as error:
         found.append(Check("database", "fail", f"{error} {error.hint}"))
     return found

@@ -34,7 +34,7 @@ def create_home(home: Path, *, settings_text: str = TEMPLATE) -> list[str]:
     if settings.mailbox.kind == "folder" and not settings.mailbox_root.exists():
         settings.mailbox_root.mkdir(parents=True)
         done.append("made an empty mailbox folder")
-    database = open_database(settings.database_url, pool_size=settings.store.pool_size,
+    database = open_database(settings.owner_url, pool_size=settings.store.pool_size,
                              busy_seconds=settings.store.busy_seconds, create=True)
     try:
         place = settings.store.key_place(home)

@@ -9,6 +9,9 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from sqlalchemy.engine import make_url
+
 from capture.homes import create_home
 from capture.settings import Settings, load_settings
 
@@ -38,7 +41,11 @@ class World:
         return path
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        """Rows of the database, read by a connection of the test's own."""
+        """Rows of the database, read by a connection of the test's own; `?` stands for a value."""
+        if not self.settings.database_url.startswith("sqlite"):
+            dsn = make_url(self.settings.database_url).set(drivername="postgresql")
+            with psycopg.connect(dsn.render_as_string(hide_password=False)) as server:
+                return server.execute(sql.replace("?", "%s").encode(), values or None).fetchall()
         connection = sqlite3.connect(self.home / "mailweir.db")
         try:
             return connection.execute(sql, values).fetchall()
@@ -56,9 +63,9 @@ class World:
                 if path.is_file() and self.settings.mailbox_root not in path.parents}
 
 
-def make_world(home: Path, settings: str = SETTINGS) -> World:
-    """A new home."""
-    create_home(home, settings_text=settings)
+def make_world(home: Path, settings: str = SETTINGS, *, database: str = "") -> World:
+    """A new home; `database` is the URL of an empty or fresh PostgreSQL database, if not on SQLite."""
+    create_home(home, settings_text=settings + (f'[store]\ndatabase = "{database}"\n' if database else ""))
     return World(home, load_settings(home))
 
 
