@@ -1,140 +1,133 @@
 """`build_app(settings)`: the web service as one ASGI application.
 
-Routes: /health/live, /health/ready and /metrics. What is true of every request stands in `addin/edge.py`.
-The database is opened when the service starts and closed when it ends.
+Which routes there are stands in `addin/routes.py`, who may pass in `addin/door.py`, what is true of every request in
+`addin/edge.py`. The database is opened when the service starts and closed when it ends.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Final
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from prometheus_client import CollectorRegistry
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteError
 from starlette.types import ASGIApp
 
 from addin import metrics
-from addin.edge import Caller, Edge
+from addin.auth import EntraSignIn
+from addin.door import Need, Route, guard
+from addin.edge import Edge, is_loopback
+from addin.errors import DemoRefused, SignInRefused, SignInUnavailable
+from addin.health import Working, may_measure
+from addin.limits import Buckets
+from addin.pages import refusal_page
+from addin.routes import routes_for
 from capture.settings import Settings
 from capture.wiring import opened
-from pii_scan.errors import MailweirError
-from store import vault
-from store.crypto import Keys
 from store.database import Database
+from store.people import is_demo
 
 _CODE = re.compile(r"[a-z][a-z-]{2,40}")
-Working = Callable[[], bool]
-"""Tells whether the worker that was started beside the service runs."""
 
 
-class Live(BaseModel):
-    """The process answers."""
-
-    status: Literal["ok"] = "ok"
-
-
-class Ready(BaseModel):
-    """What the service needs, each "ok", "off" (not meant to run here) or the code of what is wrong."""
-
-    status: Literal["ok", "not-ready"]
-    database: str
-    worker: str
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework would send addresses with their query wherever OTEL_... variables of the environment say."""
 
 
 class Problem(BaseModel):
-    """What an error answers: a stable code and the id of the request, as in the log."""
+    """What an error answers to a program: a stable code, the id of the request as in the log, and where to go."""
 
     code: str
     request: str
+    link: str = ""
 
 
 def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
     """The application for one home. `worker` tells whether the worker beside it runs, None when there is none.
 
-    At its start it raises the store's errors (`key-wrong`, `database-missing`, ...) when the home cannot be used.
+    Raises `BadSettings` for sign-in settings that cannot work. At its start it raises the store's errors
+    (`key-wrong`, `database-missing`, ...) when the home cannot be used, and `DemoRefused`.
     """
+    kind = settings.sign_in.kind
+    provider = EntraSignIn(settings) if kind == "entra" else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opened(settings) as (database, keys):
+            require_demo_home(settings, database)
             app.state.database, app.state.keys = database, keys
             app.state.registry = metrics.registry_of(database, settings.home)
             yield
+        if provider is not None:
+            provider.close()
 
     app = FastAPI(title="mailweir", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
-                  redirect_slashes=False)
-    app.state.settings, app.state.worker = settings, worker
+                  redirect_slashes=False, telemetry=NO_TELEMETRY)
+    app.state.settings, app.state.worker, app.state.provider = settings, worker, provider
+    app.state.quick, app.state.slow = Buckets(600, 3000), Buckets(20, 20)
     app.add_exception_handler(StarletteError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_api_route("/health/live", live, methods=["GET"], response_model=Live)
-    app.add_api_route("/health/ready", ready, methods=["GET"], response_model=Ready,
-                      responses={503: {"model": Ready}})
-    app.add_api_route("/metrics", numbers, methods=["GET"], response_class=Response,
-                      responses={403: {"model": Problem}})
+    app.add_exception_handler(SignInRefused, _not_let_in)
+    app.add_exception_handler(SignInUnavailable, _unavailable)
+    for route in routes_for(kind):
+        _add(app, route)
     return Edge(app, settings.web)
 
 
-async def live() -> Live:
-    """Answers while the process does."""
-    return Live()
-
-
-def ready(request: Request, response: Response) -> Ready:
-    """Whether the service can do its work: the database answers with the right schema and key, and the worker that
-    was started with it runs. 503 otherwise."""
-    database: Database = request.app.state.database
-    keys: Keys = request.app.state.keys
-    worker: Working | None = request.app.state.worker
-    try:
-        vault.check(database, keys)
-        store = "ok"
-    except MailweirError as error:
-        store = error.code
-    working = "off" if worker is None else "ok" if worker() else "down"
-    fine = store == "ok" and working != "down"
-    response.status_code = 200 if fine else 503
-    return Ready(status="ok" if fine else "not-ready", database=store, worker=working)
-
-
-def may_measure(request: Request) -> None:
-    """/metrics is for this machine, or for whoever has the token. Raises 403 for others."""
-    caller: Caller = request.scope["state"]["caller"]
-    settings: Settings = request.app.state.settings
-    token = settings.metrics_token.get_secret_value()
-    given = request.headers.get("authorization", "")
-    if token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+def require_demo_home(settings: Settings, database: Database) -> None:
+    """Raise `DemoRefused` when the demo sign-in is set for another home than a demo's, or beyond this machine."""
+    if settings.sign_in.kind != "demo":
         return
-    if not caller.local:
-        raise HTTPException(403, "metrics-not-for-you")
+    with database.reading() as session:
+        invented = is_demo(session)
+    if not invented or not is_loopback(settings.web.host) or settings.web.trusted_proxy or settings.web.names:
+        raise DemoRefused
 
 
-def numbers(request: Request, _: Annotated[None, Depends(may_measure)]) -> Response:
-    """The figures, for Prometheus."""
-    registry: CollectorRegistry = request.app.state.registry
-    return Response(metrics.exposition(registry), media_type=metrics.CONTENT_TYPE)
+def _add(app: FastAPI, route: Route) -> None:
+    doors = [Depends(guard(route))] + ([Depends(may_measure)] if route.needs is Need.MACHINE else [])
+    app.add_api_route(route.path, route.answer, methods=[route.method], name=route.name, dependencies=doors,
+                      include_in_schema=not route.page)
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteError)  # noqa: S101 - registered for it
     said = str(error.detail)
     code = said if _CODE.fullmatch(said) else HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return _problem(request, error.status_code, code, error.headers)
+    return problem(request, error.status_code, code, error.headers)
 
 
-def _malformed(request: Request, _: Exception) -> JSONResponse:
+def _malformed(request: Request, _: Exception) -> Response:
     """The framework would repeat what was sent; we do not."""
-    return _problem(request, 422, "bad-request", None)
+    return problem(request, 422, "bad-request", None)
 
 
-def _problem(request: Request, status: int, code: str, headers: object) -> JSONResponse:
+def _not_let_in(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SignInRefused)  # noqa: S101 - registered for it
+    return problem(request, 403, error.why, None)
+
+
+def _unavailable(request: Request, _: Exception) -> Response:
+    return problem(request, 503, "sign-in-unavailable", None)
+
+
+def problem(request: Request, status: int, code: str, headers: object) -> Response:
+    """The answer to what is not possible: for a browser a page, or the page that helps; for a program JSON."""
+    identity = str(request.scope["state"]["request"])
     kept = dict(headers) if isinstance(headers, dict) else None
-    body = Problem(code=code, request=request.scope["state"]["request"])
-    return JSONResponse(body.model_dump(), status_code=status, headers=kept)
+    link = {"sign-in-needed": "/sign-in", "rules-unsigned": "/rules"}.get(code, "")
+    if "text/html" in request.headers.get("accept", ""):
+        if link and request.method == "GET":
+            return RedirectResponse(link, 303)
+        answer: Response = refusal_page(status, code, identity)
+        answer.headers.update(kept or {})
+        return answer
+    body = Problem(code=code, request=identity, link=link).model_dump(exclude_defaults=True)
+    return JSONResponse(body, status_code=status, headers=kept)

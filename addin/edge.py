@@ -9,6 +9,7 @@ Plain ASGI, so that nothing is buffered and a client that goes away is noticed.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from capture.logs import bound, fields, where
@@ -45,6 +47,10 @@ that may be cached)."""
 STRICT_TRANSPORT: Final = "max-age=31536000"
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+BODY_SECONDS: Final = 20.0
+"""A client that sends nothing of the body for this long is answered 408."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class Edge:
                 if refused:
                     await answer(send_on, *refused, request)
                 else:
-                    await self._inner(scope, receive, send_on, request)
+                    await self._inner(scope, self._measured(receive, headers), send_on, request)
             finally:
                 self._note(scope, status, time.monotonic() - began)
 
@@ -118,6 +124,28 @@ class Edge:
         if scope["method"] not in _METHODS:
             return 405, "method-not-allowed"
         return None
+
+    def _measured(self, receive: Receive, headers: Headers) -> Receive:
+        """The body, up to its greatest length and within its time; else the route ends with 413 or 408."""
+        most, seen, whole = self._settings.body_bytes, 0, False
+        declared = headers.get("content-length", "0")
+
+        async def measured() -> Message:
+            nonlocal seen, whole
+            if declared.isdigit() and int(declared) > most:
+                raise HTTPException(413, "too-large")
+            try:
+                message = await (receive() if whole else asyncio.wait_for(receive(), BODY_SECONDS))
+            except TimeoutError:
+                raise HTTPException(408, "too-slow") from None
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
+                if seen > most:
+                    raise HTTPException(413, "too-large")
+            return message
+
+        return measured
 
     async def _inner(self, scope: Scope, receive: Receive, send: Send, request: str) -> None:
         begun = False

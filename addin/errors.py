@@ -6,7 +6,10 @@
         |-- CannotListen    the address cannot be used
         |-- UnsafeListen    another machine could listen in
         |-- BadCertificate  the certificate or its key cannot be used
-        `-- WorkerFailed    the worker beside the web service does not start
+        |-- WorkerFailed    the worker beside the web service does not start
+        |-- SignInRefused   somebody was not let in
+        |-- SignInUnavailable  the directory does not answer
+        `-- DemoRefused     the demo sign-in is not for this home or address
 """
 
 from __future__ import annotations
@@ -54,3 +57,29 @@ class WorkerFailed(WebError):
 
     code = "worker-failed"
     hint = "The line above says why. `mailweir serve --no-worker` serves the pages without it."
+
+
+class SignInRefused(WebError):
+    """The sign-in was refused."""
+
+    code = "sign-in-refused"
+    hint = "Try again; if it lasts, ask the administrator of mailweir."
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        """a code of `addin.signing.REFUSALS`"""
+
+
+class SignInUnavailable(WebError):
+    """The directory that signs people in does not answer."""
+
+    code = "sign-in-unavailable"
+    hint = "Try again in a minute; if it lasts, look at the [sign_in] settings and at the network."
+
+
+class DemoRefused(WebError):
+    """The demo sign-in works with the home of `mailweir demo` on loopback only."""
+
+    code = "demo-refused"
+    hint = "Set sign_in.kind to entra, or serve a home made by `mailweir demo --keep`."

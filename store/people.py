@@ -27,6 +27,7 @@ from store.columns import now
 from store.database import begin_write, get_or_create
 from store.errors import BadState, NotFound, RolesClash
 from store.people_tables import Delegation, Division, PersonDivision, PersonRow, RoleGrant, TrainingRecord, WebSession
+from store.tables import Meta
 
 STATES: Final = ("requested", "active", "suspended", "ended")
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -355,3 +356,20 @@ def _is_head(session: Session, person_id: str, at: datetime) -> bool:
         RoleGrant.person_id == person_id, RoleGrant.role == Role.HEAD, col(RoleGrant.granted) <= at,
         or_(col(RoleGrant.ended).is_(None), col(RoleGrant.ended) > at),
         or_(col(RoleGrant.until).is_(None), col(RoleGrant.until) > at)).limit(1)).first() is not None
+
+
+# --------------------------------------------------------------------------------------------------- demo
+
+_DEMO: Final = "demo"
+
+
+def mark_demo(session: Session) -> None:
+    """Everybody in this database is invented: only then may people sign in by choosing who they are."""
+    begin_write(session)
+    if session.get(Meta, _DEMO) is None:
+        session.add(Meta(name=_DEMO, value="invented"))
+
+
+def is_demo(session: Session) -> bool:
+    """Whether everybody in this database is invented."""
+    return session.get(Meta, _DEMO) is not None

@@ -49,17 +49,36 @@ def begin(session: Session, person_id: str, *, hours: float, at: datetime | None
 def resume(session: Session, token: str, *, idle_minutes: float, at: datetime | None = None) -> WebSession | None:
     """The session of a token, or None when there is none, or it is over. Ends one that ran out."""
     moment = at or now()
-    row = session.scalars(select(WebSession).where(WebSession.token_hash == _hash(token))).one_or_none()
-    if row is None or row.ended is not None:
+    row = find(session, token)
+    if row is None:
         return None
-    if moment >= row.ends or moment >= row.seen + timedelta(minutes=idle_minutes):
-        end(session, row, why="absolute" if moment >= row.ends else "idle")
+    if why := over(row, idle_minutes=idle_minutes, at=moment):
+        end(session, row, why=why)
         return None
-    if moment >= row.seen + timedelta(seconds=TOUCH_SECONDS):
+    if due(row, at=moment):
         begin_write(session)
         row.seen = moment
         session.flush()
     return row
+
+
+def find(session: Session, token: str) -> WebSession | None:
+    """The session of a token unless it was ended; looks only, so ask `over` besides."""
+    return session.scalars(select(WebSession).where(
+        WebSession.token_hash == _hash(token), col(WebSession.ended).is_(None))).one_or_none()
+
+
+def over(row: WebSession, *, idle_minutes: float, at: datetime | None = None) -> str:
+    """Why a session is over by the clock ("idle", "absolute"); "" when it is not."""
+    moment = at or now()
+    if moment >= row.ends:
+        return "absolute"
+    return "idle" if moment >= row.seen + timedelta(minutes=idle_minutes) else ""
+
+
+def due(row: WebSession, *, at: datetime | None = None) -> bool:
+    """Whether it is time to write down that the session is in use."""
+    return (at or now()) >= row.seen + timedelta(seconds=TOUCH_SECONDS)
 
 
 def again(session: Session, row: WebSession, *, at: datetime | None = None) -> str:

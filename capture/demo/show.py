@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from capture import desk, worker
+from capture.demo.cast import enter_people
 from capture.demo.items import CRM_FILE, ITEMS, build_mailboxes
 from capture.errors import BadInput
 from capture.homes import create_home
@@ -30,6 +31,9 @@ domain = "example.org"
 
 [scan]
 own_domains = ["example.org"]
+
+[sign_in]
+kind = "demo"
 """
 
 
@@ -50,6 +54,7 @@ def _show(home: Path, *, kept: bool) -> int:
     home.mkdir(exist_ok=True)
     create_home(home, settings_text=SETTINGS)
     settings = load_settings(home)
+    enter_people(settings)
     build_mailboxes(settings.mailbox_root)
     tagged = sum(item.outcome != "untouched" for item in ITEMS)
     out.print(f"[bold]mailweir demo[/]: {len(ITEMS)} invented mails in 3 mailboxes, {tagged} of them tagged "

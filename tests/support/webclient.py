@@ -62,8 +62,12 @@ def running(app: ASGIApp) -> Iterator[asyncio.AbstractEventLoop]:
 
         await inbox.put({"type": "lifespan.startup"})
         task = asyncio.create_task(lifespan())
-        told = await outbox.get()
-        assert told["type"] == "lifespan.startup.complete", told["type"]
+        told = asyncio.create_task(outbox.get())
+        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            told.cancel()
+            task.result()  # raises what the start raised
+        assert (await told)["type"] == "lifespan.startup.complete"
         return task
 
     async def stop(task: asyncio.Task[None]) -> None:
@@ -71,11 +75,13 @@ def running(app: ASGIApp) -> Iterator[asyncio.AbstractEventLoop]:
         await task
         await loop.shutdown_default_executor()
 
-    task = loop.run_until_complete(start())
     try:
-        yield loop
+        task = loop.run_until_complete(start())
+        try:
+            yield loop
+        finally:
+            loop.run_until_complete(stop(task))
     finally:
-        loop.run_until_complete(stop(task))
         loop.close()
 
 

@@ -11,6 +11,7 @@ from store.access import (
     ALLOWED,
     ANOTHER_THAN,
     APART,
+    EVERYBODY,
     FIREWALLED,
     FRESH,
     GRANTS,
@@ -164,7 +165,11 @@ def test_two_roles_reach_as_far_as_the_wider_unless_one_forbids_it() -> None:
     assert reach(person(Role.REVIEWER, Role.PRIVACY_OFFICER), Action.CASE_READ) is Scope.ALL
     assert reach(person(Role.OPERATOR, Role.STAFF), Action.RECORD_READ) is None
     assert may(person(Role.OPERATOR, Role.STAFF), Action.RECORD_READ, thing()).code == "separation"
-    assert reach(person(), Action.SELF_READ) is None
+
+
+def test_without_a_role_one_sees_ones_own_account_and_nothing_else() -> None:
+    assert {a for a in Action for about in THINGS if may(person(), a, about)} == set(EVERYBODY)
+    assert not may(person(active=False), Action.SELF_READ)
 
 
 def test_roles_that_may_not_meet() -> None:

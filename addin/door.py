@@ -1,0 +1,153 @@
+"""The door of every route: who comes in, and may they.
+
+`guard(route)` stands before each route of `addin.routes.ROUTES`. It finds the session of the cookie, refuses what
+another site sent, asks `store.access.may`, audits a refusal, and leaves the `Visitor` at `request.state.visitor`.
+A handler about one thing asks again, with the thing: `visitor.must(Action.CASE_READ, thing)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from addin.edge import Caller
+from addin.limits import Buckets
+from capture.settings import Settings
+from store import audit, people, sessions
+from store.access import Action, Person, Thing, may
+from store.database import Database
+
+FORM_FIELD: Final = "form_token"
+FORM_HEADER: Final = "x-form-token"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+REALM: Final = "session"
+
+
+class Need(StrEnum):
+    """What a route needs when it is no action of `store.access`."""
+
+    NOTHING = "nothing"
+    """anybody: health, sign-in, the stylesheet"""
+    MACHINE = "machine"
+    """a program on this machine or with the token: metrics"""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: what it is, who answers, and what it needs."""
+
+    method: str
+    path: str
+    name: str
+    answer: Callable[..., Any]
+    needs: Action | Need
+    page: bool = True
+    """answers HTML; without a session it leads to the sign-in"""
+    from_elsewhere: bool = False
+    """a form of another site is expected; the route has its own proof of where it comes from"""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Visitor:
+    """Who is signed in, for one request."""
+
+    person: Person
+    session_id: str
+    token: str
+    database: Database
+    route: str
+
+    @property
+    def form_token(self) -> str:
+        """What every form of this session carries."""
+        return sessions.form_token(self.token)
+
+    def must(self, action: Action, thing: Thing | None = None) -> None:
+        """Go on only when it is allowed; else audit the refusal and answer 403."""
+        answer = may(self.person, action, thing)
+        if not answer:
+            with self.database.session() as session:
+                audit.append(session, "web:access:refused", actor=self.person.id, subject=action,
+                             body={"code": answer.code, "route": _plain(self.route)})
+            raise HTTPException(403, answer.code)
+
+
+def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
+    """The dependency that stands before a route."""
+
+    async def enter(request: Request) -> None:
+        state = request.app.state
+        settings: Settings = state.settings
+        slow: Buckets = state.slow if route.path.startswith("/sign-in") else state.quick
+        caller: Caller = request.scope["state"]["caller"]
+        _in_turn(slow, caller.address)
+        form = await request.form(max_files=0, max_fields=50) if request.method not in _SAFE else None
+        if isinstance(route.needs, Need):
+            if form is not None and route.page and not route.from_elsewhere:
+                _same_site(request)
+            return
+        token = request.cookies.get(cookie_name(request), "")
+        visitor = await run_in_threadpool(visit, state.database, settings, token, route.path)
+        if visitor is None:
+            raise HTTPException(401, "sign-in-needed")
+        if form is not None:
+            _same_site(request)
+            given = request.headers.get(FORM_HEADER) or form.get(FORM_FIELD)
+            if not isinstance(given, str) or not sessions.form_token_fits(token, given):
+                raise HTTPException(403, "form-not-ours")
+        await run_in_threadpool(visitor.must, route.needs)
+        request.state.visitor = visitor
+
+    return enter
+
+
+def visit(database: Database, settings: Settings, token: str, route: str = "") -> Visitor | None:
+    """The one who has this token, or None. Writes only when the session is over, or its use is to be noted."""
+    if not token:
+        return None
+    chosen = settings.sign_in
+    with database.reading() as session:
+        row = sessions.find(session, token)
+        if row is None:
+            return None
+        look_again = sessions.over(row, idle_minutes=chosen.idle_minutes) or sessions.due(row)
+        if not look_again:
+            return _visitor(session, row, database, settings, token, route)
+    with database.session() as session:
+        row = sessions.resume(session, token, idle_minutes=chosen.idle_minutes)
+        return _visitor(session, row, database, settings, token, route) if row is not None else None
+
+
+def cookie_name(request: Request) -> str:
+    """`__Host-` ties the cookie to this very host over https; plain http exists on loopback only."""
+    return "__Host-mailweir" if request.url.scheme == "https" else "mailweir"
+
+
+def _visitor(session: Any, row: Any, database: Database, settings: Settings, token: str, route: str) -> Visitor:
+    person = people.load(session, row.person_id, affirmed=row.affirmed,
+                         fresh=sessions.fresh(row, minutes=settings.sign_in.fresh_minutes))
+    return Visitor(person, row.id, token, database, route)
+
+
+def _in_turn(buckets: Buckets, key: str) -> None:
+    wait = buckets.take(key)
+    if wait:
+        raise HTTPException(429, "too-often", headers={"Retry-After": str(int(wait) + 1)})
+
+
+def _same_site(request: Request) -> None:
+    """Refuse a form that another site made the browser send."""
+    site, origin = request.headers.get("sec-fetch-site", ""), request.headers.get("origin", "")
+    here = (request.url.scheme, request.headers.get("host", "").lower())
+    if (site and site != "same-origin") or (origin and (urlsplit(origin).scheme, urlsplit(origin).netloc) != here):
+        raise HTTPException(403, "another-site")
+
+
+def _plain(route: str) -> str:
+    return route.replace("{", "(").replace("}", ")")
