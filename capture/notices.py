@@ -75,7 +75,8 @@ def address(mailbox: str, domain: str) -> str:
 
 def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
     """The words of a notice. Raises `KeyError` for a template that is not here."""
-    return {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone}[template](data, contact)
+    words = {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone}
+    return words[template](data, contact)
 
 
 def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
