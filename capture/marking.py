@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from capture.errors import CaptureError, ItemGone, StepFailed
+from capture.mailbox import states
 from capture.ports import ItemKind, ItemRef, Stamp
 from capture.steps import directly
 from capture.wiring import Tools
@@ -45,10 +46,12 @@ def show(tools: Tools, capture: str, state: str) -> bool:
     return True
 
 
-def show_pending(tools: Tools, capture: str, state: str) -> None:
+def show_pending(tools: Tools, capture: str) -> None:
     """Tell the user at once that the item was picked up, if that works: the outcome is shown all the same."""
+    if not tools.settings.mailbox.show_pending:
+        return
     try:
-        show(tools, capture, state)
+        show(tools, capture, states.PENDING)
     except CaptureError:
         return
 

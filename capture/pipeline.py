@@ -80,8 +80,8 @@ def track(tools: Tools, capture: str) -> int:
         if row.state == CaptureState.CANCELLED:
             return 0
         attempts = ledger.begin(session, capture).attempts
-    if row.state == CaptureState.CLAIMED and tools.settings.mailbox.show_pending:
-        marking.show_pending(tools, capture, states.PENDING)
+    if row.state == CaptureState.CLAIMED and row.trigger != "request":  # an id that was named is verified first
+        marking.show_pending(tools, capture)
     return attempts
 
 
@@ -110,6 +110,8 @@ def examine(tools: Tools, capture: str) -> str:
             staged = quarantine.stage(session, tools.keys, capture, "mail", item.raw)
     if twice:
         raise ItemTwice
+    if row.trigger == "request":
+        marking.show_pending(tools, capture)
 
     extraction = with_unread(tools.extractor.extract(item.raw), item.unread)
     report = tools.scanner.scan(extraction)

@@ -52,7 +52,8 @@ class MailboxSettings(Section):
     show_pending: bool = Field(
         default=True, description="Show `CRM: pending` as soon as an item is picked up.")
     reconcile_hour: int = Field(
-        default=2, ge=0, le=23, description="Hour (UTC) after which each mailbox is looked through in full, once a day.")
+        default=2, ge=0, le=23,
+        description="Hour (UTC) after which each mailbox is looked through in full, once a day.")
     watchers: PositiveInt = Field(default=4, le=16, description="Mailboxes looked at at the same time by one process.")
     parked_seconds: PositiveFloat = Field(
         default=3600, description="How often a mailbox that refuses us is tried again.")

@@ -47,7 +47,9 @@ Enqueue = Callable[[Session, str], None]
 
 PAGES, SECONDS = 8, 20.0
 """The turn of one mailbox: pages it may bring and seconds it may take."""
-BATCH = 200
+BATCH = 20
+"""Items registered in one transaction. It holds the head of the audit (on SQLite: the database) all the while, and
+everybody else's steps wait for it."""
 LEASE_SECONDS = 120.0
 LONGEST_PAUSE = 900.0
 WAKE_SECONDS = 2.0
@@ -306,12 +308,16 @@ class Watch:
 
     def _commit(self, watched: Watched, page: Changes, position: Position, asked: datetime,
                 in_trigger: bool) -> tuple[int, Position]:
-        """What a page asks for and its cursor, in one transaction: both or neither."""
+        """What a page asks for, and with the last of it the cursor, in one transaction: both or neither."""
         if page.cursor == position.cursor and not page.sightings:
             return 0, position
+        last = len(page.sightings) // BATCH * BATCH
+        # what comes before the last batch is known already should the page be repeated
+        brought = self._act_alone(watched.mailbox, page.sightings[:last], asked, in_trigger=in_trigger,
+                                  record=watched.record)
         with self.tools.database.session() as session:
-            brought = self._act(session, watched.mailbox, page.sightings, asked, in_trigger=in_trigger,
-                                record=watched.record)
+            brought += self._act(session, watched.mailbox, page.sightings[last:], asked, in_trigger=in_trigger,
+                                 record=watched.record)
             return brought, watch.commit(session, self.tools.keys, position, page.cursor)
 
     # ----------------------------------------------------------------------- first start and reconcile
@@ -368,10 +374,12 @@ class Watch:
 
     def _act_alone(self, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *, in_trigger: bool = False,
                    record: str = "") -> int:
-        if not sightings:
-            return 0
-        with self.tools.database.session() as session:
-            return self._act(session, mailbox, sightings, asked, in_trigger=in_trigger, record=record)
+        brought = 0
+        for start in range(0, len(sightings), BATCH):
+            with self.tools.database.session() as session:
+                brought += self._act(session, mailbox, sightings[start:start + BATCH], asked, in_trigger=in_trigger,
+                                     record=record)
+        return brought
 
     def _act(self, session: Session, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *,
              in_trigger: bool, record: str) -> int:

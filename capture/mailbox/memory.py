@@ -56,10 +56,10 @@ class MemoryMailbox:
         self.items: dict[str, Item] = {}
         self.calls: defaultdict[str, int] = defaultdict(int)
         self.slow_seconds = 0.0
-        self.ignore_cursors = False
         self._folders: dict[str, dict[str, tuple[str, FolderKind]]] = {}
         self._removed: list[tuple[int, str, ItemRef]] = []
         self._clock, self._epoch = 0, 0
+        self._restart: set[str] = set()
         self._faults: defaultdict[str, list[tuple[str, Exception]]] = defaultdict(list)
         self._hooks: dict[str, Callable[[], object]] = {}
         self._woken: list[str] = []
@@ -141,6 +141,11 @@ class MemoryMailbox:
         with self._lock:
             self._epoch += 1
 
+    def ignore_cursors(self) -> None:
+        """The server silently begins every folder anew at the next question, whatever the cursor."""
+        with self._lock:
+            self._restart = {key for folders in self._folders.values() for key in folders}
+
     def wake(self, mailbox: str) -> None:
         """Something may have changed there."""
         with self._lock:
@@ -172,7 +177,9 @@ class MemoryMailbox:
                 raise CursorLost
             if folder.key not in self._folders.get(folder.mailbox, {}):
                 raise ItemGone
-            since = 0 if self.ignore_cursors or not cursor else int(place)
+            reset = bool(cursor) and folder.key in self._restart
+            self._restart.discard(folder.key)
+            since = 0 if reset or not cursor else int(place)
             entries = [(item.changed, self._sighting(item)) for item in self.items.values()
                        if item.folder == folder.key and item.changed > since]
             entries += [(at, Sighting(ref, removed=True)) for at, key, ref in self._removed
@@ -181,7 +188,7 @@ class MemoryMailbox:
             page = entries[:self.page]
             end = page[-1][0] if page else max(since, int(place or 0))
             return Changes(tuple(s for _, s in page), b"%d %d" % (self._epoch, end),
-                           more=len(entries) > len(page), reset=bool(cursor) and self.ignore_cursors)
+                           more=len(entries) > len(page), reset=reset)
 
     def tagged(self, mailbox: str) -> Iterator[Sighting]:
         """Every tagged item, oldest change first."""
