@@ -119,6 +119,7 @@ class EwsServer:
     lock: Any = field(default_factory=threading.RLock)
     stopping: threading.Event = field(default_factory=threading.Event)
     before: list[Callable[[str, str], None]] = field(default_factory=list)
+    after: list[Callable[[str, str], None]] = field(default_factory=list)
 
     def problem(self, what: str) -> None:
         """Note a request that no good client sends."""
@@ -178,6 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
             reply, status = xml.fault(refused.code, refused.values), 500
         else:
             reply, status = xml.envelope(body, version=fake.version_header), 200
+        for hook in list(fake.after):
+            hook(operation, mailbox)
         fake.keep(operation, request, reply)
         cut = fake.faults.take("cut", operation)
         self._send(status, reply, cut=cut)
