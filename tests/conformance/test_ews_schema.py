@@ -66,8 +66,8 @@ def everything(server: EwsServer) -> None:
     store.add_mailbox("lee@example.org")
     files = (Attached("a.txt", b"some text"), Attached("old", mail("Old", "x"), sort="item"),
              Attached("link", b"", sort="reference"), Attached("broken", b"", broken=True))
-    many = [store.put(BOX, "inbox", mime=mail(f"S {n}", "x", message_id=f"s{n}@x.example"), categories=(TAG, "Réd & <b>"),
-                      attachments=files[:1]) for n in range(20)]
+    many = [store.put(BOX, "inbox", mime=mail(f"S {n}", "x", message_id=f"s{n}@x.example"),
+                      categories=(TAG, "Réd & <b>"), attachments=files[:1]) for n in range(20)]
     store.put(BOX, "inbox", mime=mail("D", "x"), categories=(TAG,), properties={"item:IsDraft": "true"})
     for kind in ("MeetingRequest", "Contact", "PostItem"):
         store.put(BOX, "Inbox/Deep", kind, categories=(TAG,))

@@ -23,8 +23,8 @@ from ews_store import Item
 from world import World, make_world
 
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["capture.worker", "capture.crm.embedded", "capture.extract", "capture.mailbox.ews",
-                                 "warmed"])
+PRELOAD = ["capture.worker", "capture.crm.embedded", "capture.extract", "capture.mailbox.ews", "warmed"]
+_CONTEXT.set_forkserver_preload(PRELOAD)
 
 SETTINGS = """\
 [mailbox]

@@ -156,7 +156,7 @@ def test_an_error_without_a_sync_state_is_still_told(server: EwsServer, mailbox:
     """exchangelib reads the state before it looks at the error, and not every server sends an empty one."""
     from ews_operations import Operations
 
-    monkeypatch.setattr(Operations, "empty", staticmethod(lambda operation: ""))
+    monkeypatch.setattr(Operations, "empty", staticmethod(lambda _: ""))
     with pytest.raises(CursorLost):
         mailbox.changes(folder(mailbox), b"ews1:AAAA")
 

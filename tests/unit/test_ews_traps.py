@@ -71,7 +71,8 @@ def put(server: EwsServer, n: int) -> None:
     server.store.put(BOX, "inbox", mime=mail("S", "x", message_id=f"s{n}@x.example"), categories=(TAG,))
 
 
-def test_an_item_is_fetched_while_the_stream_is_open(server: EwsServer, listening: tuple[EwsMailbox, Listening]) -> None:
+def test_an_item_is_fetched_while_the_stream_is_open(server: EwsServer,
+                                                     listening: tuple[EwsMailbox, Listening]) -> None:
     """exchangelib's pool is one session by default: a fetch then waits for the stream, and the stream for the fetch."""
     mailbox, heard = listening
     put(server, 1)
