@@ -45,11 +45,11 @@ log = logging.getLogger("mailweir.watch")
 Enqueue = Callable[[Session, str], None]
 """Puts a capture into the queue in the caller's transaction: `Engine.enqueue`."""
 
-PAGES, SECONDS = 8, 20.0
+PAGES, SECONDS = 20, 20.0
 """The turn of one mailbox: pages it may bring and seconds it may take."""
 BATCH = 20
-"""Items registered in one transaction. It holds the head of the audit (on SQLite: the database) all the while, and
-everybody else's steps wait for it."""
+"""Items of a full look registered in one transaction. It holds the head of the audit (on SQLite: the database) all
+the while, and everybody else's steps wait for it."""
 LEASE_SECONDS = 120.0
 LONGEST_PAUSE = 900.0
 WAKE_SECONDS = 2.0
@@ -120,6 +120,10 @@ class Watch:
         self.trouble = max((turn.failures for name, turn in self._turns.items()
                             if name in self._listed and turn.failures < attempts), default=0)
         return brought
+
+    def unfinished(self) -> bool:
+        """True when a mailbox had more to see than its turn allowed."""
+        return any(turn.rest for name, turn in self._turns.items() if name in self._listed)
 
     def due(self) -> bool:
         """True when some mailbox is due, or somebody said that something changed."""
@@ -308,16 +312,15 @@ class Watch:
 
     def _commit(self, watched: Watched, page: Changes, position: Position, asked: datetime,
                 in_trigger: bool) -> tuple[int, Position]:
-        """What a page asks for, and with the last of it the cursor, in one transaction: both or neither."""
+        """What a page asks for and its cursor, in one transaction: both or neither.
+
+        Most of a page asks for nothing, and is found to do so before the transaction, which others wait for.
+        """
         if page.cursor == position.cursor and not page.sightings:
             return 0, position
-        last = len(page.sightings) // BATCH * BATCH
-        # what comes before the last batch is known already should the page be repeated
-        brought = self._act_alone(watched.mailbox, page.sightings[:last], asked, in_trigger=in_trigger,
-                                  record=watched.record)
+        asking = self._asking(watched.mailbox, page.sightings, asked, in_trigger=in_trigger)
         with self.tools.database.session() as session:
-            brought += self._act(session, watched.mailbox, page.sightings[last:], asked, in_trigger=in_trigger,
-                                 record=watched.record)
+            brought = self._act(session, watched.mailbox, asking, asked, in_trigger=in_trigger, record=watched.record)
             return brought, watch.commit(session, self.tools.keys, position, page.cursor)
 
     # ----------------------------------------------------------------------- first start and reconcile
@@ -374,17 +377,28 @@ class Watch:
 
     def _act_alone(self, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *, in_trigger: bool = False,
                    record: str = "") -> int:
+        asking = self._asking(mailbox, sightings, asked, in_trigger=in_trigger)
         brought = 0
-        for start in range(0, len(sightings), BATCH):
+        for start in range(0, len(asking), BATCH):
             with self.tools.database.session() as session:
-                brought += self._act(session, mailbox, sightings[start:start + BATCH], asked, in_trigger=in_trigger,
+                brought += self._act(session, mailbox, asking[start:start + BATCH], asked, in_trigger=in_trigger,
                                      record=record)
         return brought
+
+    def _asking(self, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *,
+                in_trigger: bool) -> list[Sighting]:
+        """The sightings that ask for something, judged without a lock; `_act` judges them again under it. Of several
+        of one item the last is the newest."""
+        keyed = {marking.source_key(self.tools, s.ref): s for s in sightings}
+        with self.tools.database.reading() as session:
+            known = places.latest(session, mailbox, list(keyed))
+            return [s for key, s in keyed.items()
+                    if judge(s, known.get(key), in_trigger=in_trigger, asked=asked) is not Act.NOTHING]
 
     def _act(self, session: Session, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *,
              in_trigger: bool, record: str) -> int:
         """Do what the sightings ask for; returns how many captures were registered or will be."""
-        keyed = {marking.source_key(self.tools, s.ref): s for s in sightings}  # of several, the last is the newest
+        keyed = {marking.source_key(self.tools, s.ref): s for s in sightings}
         known = places.latest(session, mailbox, list(keyed))
         brought = 0
         for key, sighting in keyed.items():

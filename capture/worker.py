@@ -113,7 +113,7 @@ def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> 
                     if first and not once:
                         log.info("watching; stop with Ctrl-C or SIGTERM")
                     first, away = False, 0
-                    if idle and not brought and not watching.trouble:
+                    if idle and not brought and not watching.trouble and not watching.unfinished():
                         return
                     stop.wait(min(watching.trouble, 1) * retry)
                 elif idle:

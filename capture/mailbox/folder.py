@@ -35,7 +35,7 @@ log = logging.getLogger("mailweir.mailbox")
 FORMATS: dict[str, Format] = {".eml": filemarks.MAIL, ".ics": filemarks.CALENDAR}
 LEFT_OUT = frozenset({"deleted items", "trash", "junk email", "junk e-mail", "junk", "drafts", "outbox"})
 """Folder names (casefolded) that are not watched."""
-PAGE = 500
+PAGE = 100
 """Items of one page of changes."""
 _KINDS: dict[str, Literal["mail", "sent", "calendar", "tasks"]] = {
     "sent": "sent", "sent items": "sent", "calendar": "calendar", "tasks": "tasks"}
