@@ -17,6 +17,7 @@ from capture.commands import db as db_commands
 from capture.commands import jobs as jobs_commands
 from capture.commands import mailbox as mailbox_commands
 from capture.commands import rescan as rescan_commands
+from capture.commands import user as user_commands
 
 if TYPE_CHECKING:
     from capture.settings import Settings
@@ -40,6 +41,7 @@ app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(mailbox_commands.app, name="mailbox")
+app.add_typer(user_commands.app, name="user")
 app.command()(rescan_commands.rescan)
 policy_app.command("diff")(rescan_commands.policy_diff)
 
@@ -516,6 +518,8 @@ def queue_show(case: Case, home: Home = None, json_out: AsJson = False) -> None:
         say(f"not counted: {passed['kind']} ({passed['count']}) in {passed['place']}: {passed['exempt']}")
     for unread in shown["unread"]:
         say(f"not read: {unread['place']} ({unread['code']})")
+    for reader in shown["readers"]:
+        say(f"seen in the CRM: {reader['how']} by {reader['actor']}, {reader['times']} x, last {reader['last']}")
 
 
 @queue_app.command("release")

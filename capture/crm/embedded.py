@@ -16,7 +16,7 @@ from capture.errors import RecordChanged, RecordGone, TryLater
 from capture.matching import Directory, domain_of, match, outside_parties
 from capture.ports import Crm, Linked, MailItem, Restored, StoredItem, StoredKind, StoredRef, Wanted
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
-from store import crm_records, crm_stored
+from store import crm_records, crm_stored, people
 from store.crm_records import NewActivity, NewAttachment
 from store.database import Database
 from store.errors import DatabaseLocked, NotFound
@@ -58,7 +58,7 @@ class EmbeddedCrm:
                 message_id=envelope.message_id, sent=_moment(envelope.sent), type=TYPES[StoredKind(item.ref.kind)],
                 participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
                 links=tuple((link.record, link.record_id, link.how) for link in found.links),
-                attachments=tuple(attachments(item.raw))), tracker)
+                attachments=tuple(attachments(item.raw)), division=self._division(session, tracker)), tracker)
             records = len(found.links) if made else crm_records.links_of(session, activity.id)
             return Linked(activity.id, activity.matched, records)
 
@@ -103,6 +103,15 @@ class EmbeddedCrm:
         """Put the content back in the place of the stub of this case."""
         with self._patiently() as session:
             return crm_stored.restore(session, ident, case, content)
+
+    def _division(self, session: Session, tracker: str) -> str:
+        """The division of whoever tracked it first; "" when they belong to none or to several, or are not known."""
+        for address in [tracker] if "@" in tracker else [f"{tracker}@{domain}" for domain in sorted(self._own)]:
+            person = people.by_address(session, address)
+            if person is not None:
+                theirs = people.divisions_of(session, person.id)
+                return next(iter(theirs)) if len(theirs) == 1 else ""
+        return ""
 
     @contextmanager
     def _patiently(self) -> Iterator[Session]:

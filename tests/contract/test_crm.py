@@ -25,7 +25,7 @@ from capture.crm.embedded import EmbeddedCrm, attachments, body_text
 from capture.errors import RecordChanged, RecordGone, TryLater
 from capture.ports import Crm, ItemRef, Linked, MailItem, StoredKind, Wanted
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part, Table
-from store import crm_records
+from store import crm_records, people
 from store.crm_import import import_csv
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment
 from store.database import Database
@@ -372,6 +372,21 @@ def test_a_stub_with_an_open_case_is_not_filled(tmp_path: Path) -> None:
         world.crm.pull(ident, world.crm.read(ident).version, held.number)
         link(world, tracker="bert")
         assert world.crm.read(ident).stub == held.number
+
+
+def test_an_item_belongs_to_the_division_of_whoever_tracked_it_first(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, _):
+        world = EmbeddedWorld(tmp_path, db)
+        with db.session() as session:
+            for key in ("north", "south"):
+                people.add_division(session, key, actor="root")
+            people.add(session, f"anna@{OWN}", actor="root", divisions=("north",))
+            people.add(session, f"bert@{OWN}", actor="root", divisions=("north", "south"))
+        first = link(world, "k1", "anna").activity
+        assert link(world, "k1", f"bert@{OWN}").activity == first
+        both, unknown = link(world, "k2", f"bert@{OWN}").activity, link(world, "k3", "cleo").activity
+        assert [world.crm.read(ident).ref.division for ident in (first, both, unknown)] == ["north", "", ""]
+        assert [ref.id for ref in world.crm.stored(Wanted(division="north"))] == [first]
 
 
 def test_somebody_elses_change_shows(tmp_path: Path) -> None:
