@@ -35,7 +35,7 @@ READ_WRITE = {"Mail.ReadWrite", "Calendars.ReadWrite", "MailboxSettings.ReadWrit
 @dataclass
 class Fault:
     """What happens to the next `times` requests whose "METHOD path?query" matches: a status with its code, a
-    pause, a reply cut in the middle, a foreign body."""
+    pause, a reply cut in the middle, a foreign body; `before` it is served, or `then`, served but not answered."""
 
     pattern: str
     status: int = 0
@@ -47,6 +47,7 @@ class Fault:
     mime: str = "text/html"
     times: int = 1
     before: Callable[[], None] | None = None
+    then: Callable[[], None] | None = None
 
 
 @dataclass
@@ -184,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._say(fault.status, error_json(fault.code or "generalException"), after)
                 return
             status, answer, headers = graph.answer(self.command, self.path, self.headers, body)
+            if fault and fault.then:
+                fault.then()
             if fault and fault.body is not None:
                 answer, headers = fault.body, {"Content-Type": fault.mime}
             self._say(status, answer, headers, cut=bool(fault and fault.cut))
