@@ -84,6 +84,13 @@ def organisations_by_domain(session: Session, domains: Collection[str]) -> dict[
     return found
 
 
+def is_there(session: Session, record: str, ident: str) -> bool:
+    """Whether there is a record of this kind ("contact", "organisation") and id."""
+    if record == "contact":
+        return session.get(Contact, ident) is not None
+    return record == "organisation" and session.get(Organisation, ident) is not None
+
+
 def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[Activity, bool]:
     """Write the activity, or add the tracker and further records to the one there is.
 

@@ -109,7 +109,7 @@ class ActivityTracker(Row, table=True):
 
 
 class ActivityLink(Row, table=True):
-    """One record an activity belongs to, and how that was found ("address", "domain").
+    """One record an activity belongs to, and how that was found ("address", "domain", "folder").
 
     `record` is "contact" or "organisation", `record_id` its id.
     """

@@ -53,13 +53,19 @@ class EmbeddedCrm:
                 crm_records.contacts_by_address(session, outside),
                 crm_records.organisations_by_domain(session, {domain_of(email) for email in outside}))
             found = match(envelope.parties(), directory, self._own)
+            links: list[tuple[str, str, str]] = [(link.record, link.record_id, link.how) for link in found.links]
+            chosen, _, chosen_id = item.record.partition(":")
+            bound = crm_records.is_there(session, chosen, chosen_id)
+            if bound and (chosen, chosen_id) not in {link[:2] for link in links}:
+                links.append((chosen, chosen_id, "folder"))
             activity, made = crm_records.upsert_activity(session, NewActivity(
                 item_key=item_key, subject=envelope.subject, body=body_text(extraction),
                 message_id=envelope.message_id, sent=_moment(envelope.sent), type=TYPES[StoredKind(item.ref.kind)],
-                participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
-                links=tuple((link.record, link.record_id, link.how) for link in found.links),
+                participants=tuple(_participants(envelope)),
+                matched=chosen if bound and not found.links else found.matched,
+                reason="folder" if bound and not found.links else found.reason, links=tuple(links),
                 attachments=tuple(attachments(item.raw)), division=self._division(session, tracker)), tracker)
-            records = len(found.links) if made else crm_records.links_of(session, activity.id)
+            records = len(links) if made else crm_records.links_of(session, activity.id)
             return Linked(activity.id, activity.matched, records)
 
     def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> list[StoredRef]:

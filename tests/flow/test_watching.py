@@ -22,6 +22,7 @@ from capture.settings import Settings
 from capture.wiring import build_extractor, build_scanner
 from pii_scan.text import Unread
 from store import leases, watch
+from store.crm_tables import Organisation
 from store.errors import StaleCursor
 
 PERSONAL = f"Please register {CANARY_NAME}, SIN {CANARY_SIN}, date of birth {CANARY_BIRTH}.\n"
@@ -108,6 +109,19 @@ def test_what_lies_in_a_folder_bound_to_a_record_is_tracked(made: Rig) -> None:
         watch.bind(session, bound.id, "organisation:abc", actor="op")
     assert made.look() == 1
     assert made.rows('SELECT "trigger", record FROM capture') == [("folder", "organisation:abc")]
+
+
+def test_mail_of_a_bound_folder_is_linked_to_its_record(made: Rig) -> None:
+    with made.tools.database.session() as session:
+        session.add(Organisation(id="o1", name="Cedar Ltd", name_key="cedar ltd"))
+    made.mail("m", folder="Clients/Cedar", categories=())
+    made.look()
+    with made.tools.database.session() as session:
+        [bound] = [w for w, _ in watch.folders(session, made.tools.keys, DANA) if w.place.path == "Clients/Cedar"]
+        watch.bind(session, bound.id, "organisation:o1", actor="op")
+    made.look()
+    assert made.work() == ["link"]
+    assert made.rows("SELECT record, record_id, how FROM activity_link") == [("organisation", "o1", "folder")]
 
 
 def test_drafts_are_ignored_until_they_are_sent(made: Rig) -> None:
