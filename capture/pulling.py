@@ -40,10 +40,10 @@ def take_out(tools: Tools, run: str, item: StoredItem, extraction: Extraction, d
     another one meanwhile: the case of what was there stays, and the record must be looked at again.
     """
     with tools.database.session() as session:
-        if not rescan.may_hold(session, run):
-            pull = None
-        else:
-            pull = pulls.begin(session, tools.keys, _found(tools, session, run, item, extraction, decision))
+        found = _found(tools, session, run, item, extraction, decision)
+        pull = None
+        if rescan.may_hold(session, run, again=pulls.begun(session, found)):
+            pull = pulls.begin(session, tools.keys, found)
             if pull.made:
                 rescan.count_hold(session, run)
     if pull is None:
@@ -59,6 +59,7 @@ def take_out(tools: Tools, run: str, item: StoredItem, extraction: Extraction, d
         raise
     result = result_of(item, Outcome.HOLD, decision, case=pull.case)
     with tools.database.session() as session:
+        rescan.get(session, run, lock=True)  # before the audit, as everywhere: two workers then take turns
         seen = pulls.finish(session, pull.id, state, item.shown_with)
         if seen is not None and state is PullState.PULLED:
             _tell(tools, session, pull.id)

@@ -93,6 +93,13 @@ def released_before(session: Session, item_key: str, content: str, policy: str) 
         state == CaseState.DELETED for state, _ in states)
 
 
+def begun(session: Session, found: Found) -> bool:
+    """Whether this run began to pull this record out before, and was killed."""
+    underway = select(CrmPull.id).where(
+        CrmPull.run_id == found.run, CrmPull.record == found.record, CrmPull.state == PullState.OPEN)
+    return session.scalars(underway).first() is not None
+
+
 def begin(session: Session, keys: Keys, found: Found) -> Pull:
     """Keep a copy of the content, encrypted, and open its case (or join the open case of the same content)."""
     begin_write(session)

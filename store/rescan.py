@@ -231,12 +231,13 @@ def live_work(session: Session, moment: datetime, fresh_seconds: float) -> bool:
         Capture.updated >= since).limit(1)).first() is not None
 
 
-def may_hold(session: Session, run_id: str) -> bool:
-    """Count one more item that is to be pulled out; False, and the run pauses, when that is more than allowed."""
+def may_hold(session: Session, run_id: str, *, again: bool = False) -> bool:
+    """Whether one more item may be pulled out. False when the run is not running; False, and the run pauses, when
+    that is more than allowed. `again`: it was counted before."""
     run = get(session, run_id, lock=True)
     if run.state != RunState.RUNNING:
         return False
-    if run.max_holds and run.holds >= run.max_holds:
+    if run.max_holds and run.holds >= run.max_holds and not again:
         pause(session, run.id, why="max-holds")
         return False
     return True
