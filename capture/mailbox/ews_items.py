@@ -4,7 +4,7 @@ The identity of an item, by which a capture is recognised after a move (an ItemI
 
 | Kind | Identity |
 |---|---|
-| mail | its Message-ID; without one, its search key when the server gives it |
+| mail | its Message-ID; without one there is none, and our stamp finds it again |
 | appointment | its UID; an occurrence has the UID and its RecurrenceId (its original start, UTC) |
 | task | its search key, which is kept by a move |
 
@@ -68,8 +68,9 @@ def identity_of(element: Element, kind: ItemKind) -> str:
     if kind is ItemKind.APPOINTMENT:
         uid, occurrence = text(element, "UID"), text(element, "RecurrenceId")
         return f"uid:{uid}" + (f":{occurrence}" if occurrence else "") if uid else ""
-    if kind is ItemKind.MAIL and (message_id := text(element, "InternetMessageId")):
-        return f"mid:{message_id}"
+    if kind is ItemKind.MAIL:
+        message_id = text(element, "InternetMessageId")
+        return f"mid:{message_id}" if message_id else ""
     key = _property(element, SEARCH_KEY)
     return f"key:{key}" if key else ""
 
