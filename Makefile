@@ -37,9 +37,9 @@ conformance: $(VENV)/ready  ## the suites over outside data: make conformance DA
 bench: $(VENV)/ready  ## speed and memory against peers, as ratios
 	@$(BIN)/python -m tests.benchmarks
 
-serve: $(VENV)/ready  ## watch the mailboxes of ./home (made when missing) until stopped
+serve: $(VENV)/ready  ## run web service and worker on ./home (made when missing) until stopped
 	@$(BIN)/mailweir init --home home
-	@$(BIN)/mailweir capture run --home home
+	@$(BIN)/mailweir serve --home home
 
 docs: $(VENV)/ready  ## write docs/reference.md anew from the program
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/reference.py
