@@ -63,7 +63,8 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
         with opened(settings) as (database, keys):
             require_demo_home(settings, database)
             app.state.database, app.state.keys = database, keys
-            app.state.registry = metrics.registry_of(database, settings.home)
+            app.state.registry = metrics.registry_of(
+                database, settings.home, settings.engine.lease_seconds)
             yield
         if provider is not None:
             provider.close()

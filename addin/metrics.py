@@ -39,6 +39,11 @@ METRICS: Final[Mapping[str, str]] = {
     "mailweir_notices": "Notices by state; `failed` ones are dead letters.",
     "mailweir_notice_oldest_seconds": "How long the notice that waits longest is due.",
     "mailweir_audit_rows_total": "Rows of the audit.",
+    "mailweir_leases": "Workers of the whole installation by whether they were heard of lately: alive, lost.",
+    "mailweir_jobs": "Work that had trouble: retried, or parked until a person says so.",
+    "mailweir_mailboxes": "Watched mailboxes; `parked` ones refuse us.",
+    "mailweir_rescans": "Rescans by state.",
+    "mailweir_rescan_chunks": "Chunks of the rescans that are not done: done, waiting.",
     "mailweir_workers": "Processes of this machine, besides this one, whose figures are in the durations below.",
     "mailweir_step_seconds": "Time of a step of the flow, by step.",
     "mailweir_step_failures_total": "Steps that gave up or will be tried again, by step.",
@@ -53,9 +58,9 @@ METRICS: Final[Mapping[str, str]] = {
 class Numbers(Collector):
     """What Prometheus collects."""
 
-    def __init__(self, database: Database, home: Path, *, keep_seconds: float = KEEP_SECONDS,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self._database, self._home = database, home
+    def __init__(self, database: Database, home: Path, *, lease_seconds: float = 30,
+                 keep_seconds: float = KEEP_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._home, self._lease = database, home, lease_seconds
         self._keep, self._clock = keep_seconds, clock
         self._lock = threading.Lock()
         self._counted: StoreFigures | None = None
@@ -84,17 +89,17 @@ class Numbers(Collector):
             if self._clock() - self._at >= self._keep:
                 try:
                     with self._database.reading() as session:
-                        self._counted = figures_of(session)
+                        self._counted = figures_of(session, lease_seconds=self._lease)
                 except MailweirError:
                     self._counted = None
                 self._at = self._clock()
             return self._counted
 
 
-def registry_of(database: Database, home: Path) -> CollectorRegistry:
+def registry_of(database: Database, home: Path, lease_seconds: float = 30) -> CollectorRegistry:
     """A registry of our own: nothing else in the process gets into it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Numbers(database, home))
+    registry.register(Numbers(database, home, lease_seconds=lease_seconds))
     return registry
 
 
@@ -114,6 +119,11 @@ def _of_store(counted: StoreFigures) -> Iterator[GaugeMetricFamily | CounterMetr
     yield _gauge("mailweir_queue_oldest_seconds", counted.oldest_seconds)
     yield _gauges("mailweir_notices", "state", counted.notices)
     yield _gauge("mailweir_notice_oldest_seconds", counted.oldest_notice_seconds)
+    yield _gauges("mailweir_leases", "state", counted.leases)
+    yield _gauges("mailweir_jobs", "state", counted.jobs)
+    yield _gauges("mailweir_mailboxes", "state", counted.mailboxes)
+    yield _gauges("mailweir_rescans", "state", counted.rescans)
+    yield _gauges("mailweir_rescan_chunks", "state", counted.rescan_chunks)
     yield CounterMetricFamily("mailweir_audit_rows", METRICS["mailweir_audit_rows_total"], value=counted.audit_rows)
 
 

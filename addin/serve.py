@@ -116,7 +116,7 @@ def address_of(sock: socket.socket, *, secure: bool) -> str:
 
 def worker_command(home: Path) -> list[str]:
     """What is started beside the web service."""
-    return [sys.executable, "-P", "-m", "cli", "capture", "run", "--home", str(home)]
+    return [sys.executable, "-P", "-m", "cli", "work", "--home", str(home)]
 
 
 class Beside:

@@ -92,6 +92,7 @@ EVENTS: dict[str, str] = {
     "people:person:changed": "An account was activated, suspended or ended; subject: person; body: state.",
     "people:person:bound":
         "A person signed in for the first time and is known to the directory from now on; subject: person.",
+    "people:register:read": "Somebody listed the users; body: rows.",
     "people:role:asked": "A role was asked for; subject: person; body: role, grant.",
     "people:role:approved": "A role was approved; subject: person; body: role, grant.",
     "people:role:granted": "A role is in force from now on; subject: person; body: role, grant.",

@@ -12,16 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
+from sqlalchemy import ColumnElement, func
 from sqlalchemy import case as when
-from sqlalchemy import func
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Mapped, Session
 from sqlmodel import col, select
 
 from store.columns import now
+from store.lease_tables import ExecutorLease, JobTry
+from store.rescan_tables import RescanChunk, RescanRun, RunState
 from store.tables import AuditHead, Capture, CaptureState, Case, CaseState, Notice, NoticeState
+from store.watch_tables import WatchedMailbox
 
 AGES: Final[Mapping[str, timedelta]] = {
     "under_4h": timedelta(hours=4), "under_1d": timedelta(days=1), "under_3d": timedelta(days=3),
@@ -51,10 +55,21 @@ class StoreFigures:
     oldest_notice_seconds: float = 0.0
     """how long the notice that waits longest is due"""
     audit_rows: int = 0
+    leases: Mapping[str, int] = field(default_factory=dict)
+    """workers by whether they were heard of lately: "alive", "lost" """
+    jobs: Mapping[str, int] = field(default_factory=dict)
+    """work that had trouble: "retried" (tried again), "parked" (waits for a person)"""
+    mailboxes: Mapping[str, int] = field(default_factory=dict)
+    """watched mailboxes: "watched", "parked" (they refuse us)"""
+    rescans: Mapping[str, int] = field(default_factory=dict)
+    """state -> rescans"""
+    rescan_chunks: Mapping[str, int] = field(default_factory=dict)
+    """chunks of the rescans that are not done: "done", "waiting" """
 
 
-def figures_of(session: Session, moment: datetime | None = None) -> StoreFigures:
-    """Count everything, as of `moment` (this moment when not given)."""
+def figures_of(session: Session, moment: datetime | None = None, *, lease_seconds: float = 30) -> StoreFigures:
+    """Count everything, as of `moment` (this moment when not given). A worker not heard of for `lease_seconds`
+    counts as lost."""
     at = moment or now()
     waiting = session.execute(columns(func.count(), func.min(col(Capture.created))).where(
         col(Capture.state).not_in(_DONE))).one()
@@ -65,7 +80,14 @@ def figures_of(session: Session, moment: datetime | None = None) -> StoreFigures
         captures=_captures(session), open_cases=_open_cases(session, at),
         cases=_by_state(session, col(Case.state), CaseState), backlog=int(waiting[0]),
         oldest_seconds=_age(waiting[1], at), notices=_by_state(session, col(Notice.state), NoticeState),
-        oldest_notice_seconds=_age(due, at), audit_rows=int(head or 0))
+        oldest_notice_seconds=_age(due, at), audit_rows=int(head or 0),
+        leases=_split(session, col(ExecutorLease.ts) > at - timedelta(seconds=lease_seconds), ("alive", "lost")),
+        jobs=_split(session, col(JobTry.parked).is_not(None), ("parked", "retried")),
+        mailboxes=_split(session, col(WatchedMailbox.parked).is_(None), ("watched", "parked"),
+                         col(WatchedMailbox.removed).is_(None)),
+        rescans=_by_state(session, col(RescanRun.state), RunState),
+        rescan_chunks=_split(session, col(RescanChunk.done).is_(True), ("done", "waiting"), col(RescanChunk.run_id).in_(
+            select(RescanRun.id).where(RescanRun.state != RunState.DONE))))
 
 
 def _captures(session: Session) -> dict[tuple[str, str], int]:
@@ -99,7 +121,16 @@ def _open_cases(session: Session, at: datetime) -> dict[str, int]:
     return bands | {OLDEST: int(total) - before}
 
 
-def _by_state(session: Session, state_of: Mapped[str], states: type[CaseState] | type[NoticeState]) -> dict[str, int]:
+def _split(session: Session, question: ColumnElement[bool], names: tuple[str, str],
+           *where: ColumnElement[bool]) -> dict[str, int]:
+    """Rows for which the question is true, and the others, under two names."""
+    query = columns(func.coalesce(func.sum(when((question, 1), else_=0)), 0),
+                    func.coalesce(func.sum(when((question, 0), else_=1)), 0)).where(*where)
+    yes, no = session.execute(query).one()
+    return {names[0]: int(yes), names[1]: int(no)}
+
+
+def _by_state(session: Session, state_of: Mapped[str], states: type[StrEnum]) -> dict[str, int]:
     found = dict(session.execute(columns(state_of, func.count()).group_by(state_of)).all())
     return {str(state): int(found.get(str(state), 0)) for state in states}
 

@@ -1,0 +1,138 @@
+"""`mailweir user`: who may use this program, and what they may do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="The users of this program: entering them, roles, training, rules.")
+
+Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
+Address = Annotated[str, typer.Argument(help="Address of the person, as the directory has it.")]
+RoleName = Annotated[str, typer.Option("--role", help="One of the roles in docs/operators/roles.md.")]
+
+
+def _settings(home: Path | None) -> Settings:
+    from capture.logs import restyle
+    from capture.settings import home_from, load_settings
+
+    settings = load_settings(home_from(home))
+    restyle(settings.log.style)
+    return settings
+
+
+@app.command("list")
+def user_list(
+    as_of: Annotated[str, typer.Option("--as-of", help="As it was on this day, e.g. 2026-03-31.")] = "",
+    home: Home = None, json_out: AsJson = False,
+) -> None:
+    """List the register of users: address, state, roles, divisions. The look is audited."""
+    from capture.register import listed
+    from capture.terminal import as_json, table
+
+    rows = listed(_settings(home), as_of)
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["address", "state", "kind", "roles", "divisions"],
+              [(r["address"], r["state"], r["kind"], ", ".join(r["roles"]), ", ".join(r["divisions"])) for r in rows])
+
+
+@app.command("add")
+def user_add(
+    address: Address,
+    division: Annotated[str, typer.Option("--division", help="Short name of their division.")] = "",
+    contractor: Annotated[bool, typer.Option("--contractor", help="Not an employee: needs the next two.")] = False,
+    justification: Annotated[str, typer.Option("--justification", help="Why a contractor, as a short code.")] = "",
+    ends: Annotated[str, typer.Option("--ends", help="A contractor's last day, e.g. 2026-12-31.")] = "",
+    home: Home = None, actor: Actor = "",
+) -> None:
+    """Enter a person. They can sign in, see their own account, and nothing else until they have a role."""
+    from capture.register import enter
+    from capture.terminal import say
+
+    say(enter(_settings(home), address, division=division, kind="contractor" if contractor else "employee",
+              justification=justification, ends=ends, actor=actor))
+
+
+@app.command("ask")
+def user_ask(address: Address, role: RoleName, home: Home = None, actor: Actor = "") -> None:
+    """Ask for a role for somebody. It is approved and applied by two other people before it is in force."""
+    from capture.register import change_role
+    from capture.terminal import say
+
+    say(change_role(_settings(home), address, role, what="ask", actor=actor))
+
+
+@app.command("approve")
+def user_approve(address: Address, role: RoleName, home: Home = None, actor: Actor = "") -> None:
+    """Approve a role that was asked for. Never one's own."""
+    from capture.register import change_role
+    from capture.terminal import say
+
+    say(change_role(_settings(home), address, role, what="approve", actor=actor))
+
+
+@app.command("grant")
+def user_grant(address: Address, role: RoleName, home: Home = None, actor: Actor = "") -> None:
+    """Put an approved role in force. Another person does this than the one who approved it."""
+    from capture.register import change_role
+    from capture.terminal import say
+
+    say(change_role(_settings(home), address, role, what="apply", actor=actor))
+
+
+@app.command("revoke")
+def user_revoke(address: Address, role: RoleName, home: Home = None, actor: Actor = "") -> None:
+    """Take a role away, or turn a request down."""
+    from capture.register import change_role
+    from capture.terminal import say
+
+    say(change_role(_settings(home), address, role, what="end", actor=actor))
+
+
+@app.command("state")
+def user_state(
+    address: Address,
+    state: Annotated[str, typer.Argument(help="active, suspended or ended.")],
+    home: Home = None, actor: Actor = "",
+) -> None:
+    """Activate, suspend or end an account. Whoever is suspended or ended is signed out at once."""
+    from capture.register import change_state
+    from capture.terminal import say
+
+    say(change_state(_settings(home), address, state, actor=actor))
+
+
+@app.command("train")
+def user_train(
+    address: Address,
+    course: Annotated[str, typer.Argument(help="Course, as a short code.")],
+    completed: Annotated[str, typer.Option("--completed", help="Day, e.g. 2026-03-31.")],
+    expires: Annotated[str, typer.Option("--expires", help="Day, e.g. 2027-03-31.")],
+    home: Home = None, actor: Actor = "",
+) -> None:
+    """Record a completed course. Without one that has not expired nobody can track."""
+    from capture.register import train
+    from capture.terminal import say
+
+    say(train(_settings(home), address, course, completed=completed, expires=expires, actor=actor))
+
+
+@app.command("rules")
+def user_rules(
+    file: Annotated[Path, typer.Argument(help="Text file, UTF-8.")],
+    home: Home = None, actor: Actor = "",
+) -> None:
+    """Put a new text of the rules of behaviour in force. Everybody signs it before anything else opens."""
+    from capture.register import publish
+    from capture.terminal import say
+
+    say(publish(_settings(home), file, actor=actor))
