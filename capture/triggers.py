@@ -68,12 +68,12 @@ def _while_underway(sighting: Sighting, latest: Capture, *, asks: bool) -> Act:
 
 
 def _is_old(sighting: Sighting, latest: Capture, asked: datetime) -> bool:
-    """Whether the item looked like this before the ledger's last word on it."""
-    if asked <= max(latest.created, latest.shown_at or latest.created,
-                    latest.finished or latest.created):
-        return True
-    return bool(_trusted(sighting, latest) and sighting.stamp is not None and latest.shown
-                and sighting.stamp.state != latest.shown)
+    """Whether the item looked like this before the ledger's last word on it. Our stamp tells best; without one the
+    times do."""
+    if sighting.stamp is not None and _trusted(sighting, latest) and latest.shown:
+        return sighting.stamp.state == states.PENDING != latest.shown
+    words = (latest.created, latest.shown_at or latest.created, latest.finished or latest.created)
+    return asked <= max(words)
 
 
 def _trusted(sighting: Sighting, latest: Capture) -> bool:

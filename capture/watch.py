@@ -54,6 +54,8 @@ LEASE_SECONDS = 120.0
 LONGEST_PAUSE = 900.0
 WAKE_SECONDS = 2.0
 """How often other processes' wake-ups are read from the database."""
+LIST_SECONDS = 30.0
+"""Mailboxes polled more often than this are local: their folders are listed each time, others' with the slow ones."""
 LOST_CURSORS = 3
 """How often in one turn a folder's cursor may be lost before the folder waits for the next turn."""
 
@@ -69,6 +71,8 @@ class _Turn:
     leased: float = 0.0
     rest: bool = False
     folders: dict[str, float] = field(default_factory=dict)
+    listed: list[tuple[Folder, Watched]] = field(default_factory=list)
+    listed_at: float = float("-inf")
 
 
 class Watch:
@@ -244,8 +248,10 @@ class Watch:
     def _bring_changes(self, row: WatchedMailbox, turn: _Turn, *, everywhere: bool) -> int:
         settings, moment = self.tools.settings, time.monotonic()
         everywhere = everywhere or moment >= turn.all_at
-        folders = self._folders(row.mailbox)
-        brought = 0
+        old = moment - turn.listed_at >= settings.mailbox.slow_seconds
+        if everywhere or old or settings.poll_seconds < LIST_SECONDS:
+            turn.listed, turn.listed_at = self._folders(row.mailbox), moment
+        folders, brought = turn.listed, 0
         if row.started is None:
             brought += self._bring_tagged(row.mailbox, folders)[1]
             with self.tools.database.session() as session:
@@ -296,7 +302,8 @@ class Watch:
                     watch.forget(session, watched.id)
                     position = watch.position(session, self.tools.keys, watched.id)
                 continue
-            except ItemGone:  # deleted since it was listed; the next listing knows
+            except ItemGone:  # deleted since it was listed
+                turn.listed_at = float("-inf")
                 return brought
             budget.pages += 1
             try:
