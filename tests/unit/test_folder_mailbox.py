@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from capture.errors import ItemGone
-from capture.mailbox.folder import FolderMailbox, categories, with_state
+from capture.mailbox.filemarks import categories, with_state
+from capture.mailbox.folder import FolderMailbox
 from capture.ports import ItemRef
 
 
@@ -54,7 +55,7 @@ def test_a_name_that_is_not_utf8_is_read_like_any_other(tmp_path: Path) -> None:
     with open(path, "wb") as file:  # noqa: PTH123 - a name pathlib would not make
         file.write(b"Keywords: Track in CRM\n\nx")
     mailbox = FolderMailbox(tmp_path)
-    [ref] = mailbox.tagged()
+    [ref] = [s.ref for s in mailbox.tagged("dana")]
     mailbox.mark(ref, "linked")
     assert mailbox.fetch(ref).raw == b"Keywords: CRM: linked\n\nx"
 
@@ -64,11 +65,15 @@ def test_a_folder_that_disappears_while_it_is_read_costs_nothing_else(tmp_path: 
     for user in ("dana", "lee"):
         (tmp_path / user / "Inbox").mkdir(parents=True)
         (tmp_path / user / "Inbox" / "a.eml").write_bytes(b"Keywords: Track in CRM\n\nx")
-    found = []
-    for ref in FolderMailbox(tmp_path).tagged():
-        found.append(ref.mailbox)
-        shutil.rmtree(tmp_path / "lee", ignore_errors=True)
-    assert found == ["dana"]
+        (tmp_path / user / "Later").mkdir()
+        (tmp_path / user / "Later" / "b.eml").write_bytes(b"Keywords: Track in CRM\n\nx")
+    mailbox = FolderMailbox(tmp_path)
+    folders = {f.path: f for f in mailbox.folders("dana")}
+    shutil.rmtree(tmp_path / "dana" / "Inbox")
+    with pytest.raises(ItemGone):
+        mailbox.changes(folders["Inbox"], b"")
+    assert len(mailbox.changes(folders["Later"], b"").sightings) == 1
+    assert [s.ref.key for s in mailbox.tagged("dana")] == ["Later/b.eml"]
 
 
 TAGGED = b"Keywords: Track in CRM\n\nx"
@@ -85,41 +90,50 @@ def mailbox_of(tmp_path: Path, *names: str) -> tuple[FolderMailbox, Path]:
 def test_a_damaged_category_does_not_hide_the_other_mails(tmp_path: Path) -> None:
     mailbox, folder = mailbox_of(tmp_path, "b.eml")
     (folder / "a.eml").write_bytes(b"Keywords: =?utf-8?b?abcde?=, Track in CRM\n\nx")
-    assert sorted(ref.key for ref in mailbox.tagged()) == ["Inbox/a.eml", "Inbox/b.eml"]
+    assert sorted(s.ref.key for s in mailbox.tagged("dana")) == ["Inbox/a.eml", "Inbox/b.eml"]
 
 
 def test_a_pipe_named_like_a_mail_is_no_item(tmp_path: Path) -> None:
     import os
     mailbox, folder = mailbox_of(tmp_path, "b.eml")
     os.mkfifo(folder / "a.eml")
-    assert [ref.key for ref in mailbox.tagged()] == ["Inbox/b.eml"]
+    assert [s.ref.key for s in mailbox.tagged("dana")] == ["Inbox/b.eml"]
 
 
 def test_the_longest_name_is_marked(tmp_path: Path) -> None:
     mailbox, _ = mailbox_of(tmp_path, "n" * 251 + ".eml")
-    [ref] = mailbox.tagged()
+    [ref] = [s.ref for s in mailbox.tagged("dana")]
     mailbox.mark(ref, "linked")
     assert mailbox.fetch(ref).raw == b"Keywords: CRM: linked\n\nx"
 
 
 def test_a_mail_put_in_the_place_of_a_fetched_one_keeps_its_tag(tmp_path: Path) -> None:
     mailbox, folder = mailbox_of(tmp_path, "a.eml")
-    [ref] = mailbox.tagged()
+    [ref] = [s.ref for s in mailbox.tagged("dana")]
     mailbox.fetch(ref)
     (folder / "a.eml").write_bytes(b"Keywords: Track in CRM\n\nanother mail")
-    mailbox.mark(ref, "linked")
-    assert list(mailbox.tagged()) == [ref]
+    with pytest.raises(ItemGone):
+        mailbox.mark(ref, "linked")
+    assert [s.ref.key for s in mailbox.tagged("dana")] == [ref.key]
     mailbox.fetch(ref)
-    mailbox.mark(ref, "held")
-    assert list(mailbox.tagged()) == []
-    mailbox.mark(ref, "linked")
-    assert categories(mailbox.fetch(ref).raw) == ["CRM: linked"]
+    fresh = mailbox.mark(ref, "held")
+    assert list(mailbox.tagged("dana")) == []
+    mailbox.mark(fresh, "linked")
+    assert categories(mailbox.fetch(fresh).raw) == ["CRM: linked"]
+
+
+def test_a_file_put_in_the_place_of_another_is_not_taken_for_it(tmp_path: Path) -> None:
+    mailbox, folder = mailbox_of(tmp_path, "a.eml", "b.eml")
+    ref = next(s.ref for s in mailbox.tagged("dana") if s.ref.key.endswith("a.eml"))
+    (folder / "b.eml").replace(folder / "a.eml")
+    with pytest.raises(ItemGone):
+        mailbox.mark(ref, "linked")
 
 
 def test_names_that_differ_in_case_are_two_items_and_links_are_none(tmp_path: Path) -> None:
     mailbox, folder = mailbox_of(tmp_path, "a.eml", "A.EML")
     (folder / "l.eml").symlink_to(folder / "a.eml")
-    assert len(list(mailbox.tagged())) == len({path.name for path in folder.iterdir()} - {"l.eml"})
+    assert len(list(mailbox.tagged("dana"))) == len({path.name for path in folder.iterdir()} - {"l.eml"})
 
 
 def test_a_mailbox_whose_name_is_not_utf8_does_not_stop_the_others(tmp_path: Path,
@@ -127,5 +141,5 @@ def test_a_mailbox_whose_name_is_not_utf8_does_not_stop_the_others(tmp_path: Pat
     import os
     mailbox, _ = mailbox_of(tmp_path, "a.eml")
     os.makedirs(os.fsencode(tmp_path) + b"/r\xe9/Inbox")  # noqa: PTH103 - a name pathlib would not make
-    assert [ref.mailbox for ref in mailbox.tagged()] == ["dana"]
+    assert list(mailbox.mailboxes()) == ["dana"]
     assert "not UTF-8" in caplog.text
