@@ -82,7 +82,7 @@ def _missing(item: Element, mail: Any) -> tuple[Unread, ...]:
     """Listed attachments without a part in the MIME. Each part stands for one attachment: first by Content-ID or
     name, then any part of the right sort, since servers rename on conversion. A TNEF part holds them all."""
     listed = attachments(item)
-    parts = [part for part in _walk(mail) if _may_be_attachment(part)]
+    parts = _may_be_attachments(mail)
     sealed = any(part.get_content_type() in ("application/ms-tnef", "application/vnd.ms-tnef") for part in parts)
     left = list(parts)
     unmatched: list[int] = []
@@ -95,7 +95,7 @@ def _missing(item: Element, mail: Any) -> tuple[Unread, ...]:
     missing: list[int] = []
     for number in unmatched:
         sort = etree.QName(listed[number]).localname
-        spare = next((part for part in left if sort != "ReferenceAttachment" and _fits(sort, part)), None)
+        spare = next((part for part in left if _fits(listed[number], part)), None)
         if spare is not None:
             left.remove(spare)
         elif sort == "ReferenceAttachment" or not sealed:
@@ -120,10 +120,21 @@ def _walk(mail: Any) -> list[Any]:
     return [part for child in mail.get_payload() for part in _walk(child)]
 
 
-def _may_be_attachment(part: Any) -> bool:
-    """Every part that is not a bare body text."""
-    return bool(part.get_content_type() not in ("text/plain", "text/html") or part.get_filename()
-                or part.get("Content-ID") or part.get_content_disposition() == "attachment")
+def _may_be_attachments(mail: Any) -> list[Any]:
+    """Every part but the body: the first bare text and the first bare HTML. Footers of lists are further bare texts,
+    which Exchange lists as attachments."""
+    found, bodies = [], set()
+    for part in _walk(mail):
+        kind = part.get_content_type()
+        if kind in ("text/plain", "text/html") and _is_bare(part) and kind not in bodies:
+            bodies.add(kind)
+        else:
+            found.append(part)
+    return found
+
+
+def _is_bare(part: Any) -> bool:
+    return not (part.get_filename() or part.get("Content-ID") or part.get_content_disposition() == "attachment")
 
 
 def _same(attachment: Element, part: Any) -> bool:
@@ -143,10 +154,16 @@ def _file_name(part: Any) -> str:
     return name
 
 
-def _fits(sort: str, part: Any) -> bool:
-    """Whether a part of the MIME can be what an attachment of this sort became."""
-    as_item = part.get_content_type() in ("message/rfc822", "text/calendar", "text/vcard", "text/x-vcard")
-    return as_item or sort == "FileAttachment"
+def _fits(attachment: Element, part: Any) -> bool:
+    """Whether a part of the MIME can be what an attachment became under another name."""
+    sort = etree.QName(attachment).localname
+    if sort == "ReferenceAttachment":
+        return False
+    if part.get_content_type() in ("message/rfc822", "text/calendar", "text/vcard", "text/x-vcard"):
+        return True
+    if part.get_content_maintype() == "text" and _is_bare(part):
+        return sort == "FileAttachment" and text(attachment, "ContentType").startswith("text/")
+    return sort == "FileAttachment"
 
 
 # ----------------------------------------------------------------------------------- appointments and tasks

@@ -265,6 +265,18 @@ def test_attachments_that_were_renamed_on_conversion_are_there_all_the_same(serv
     assert mailbox.fetch(tagged_ref(mailbox)).unread == ()
 
 
+def test_a_footer_that_the_server_lists_as_an_attachment_is_there(server: EwsServer, mailbox: EwsMailbox) -> None:
+    raw = (b"Message-ID: <l@x.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+           b"--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\nContent-Type: text/plain\r\n\r\n"
+           b"To leave the list, write to us.\r\n--b--\r\n")
+    item = server.store.put(BOX, "inbox", mime=raw, categories=(TAG,), attachments=(
+        Attached("ATT00001.txt", b"", content_type="text/plain"),))
+    ref = tagged_ref(mailbox)
+    assert mailbox.fetch(ref).unread == ()
+    item.attachments[0].content_type = "application/pdf"
+    assert mailbox.fetch(ref).unread == (Unread("attachment 1 of 1", "not_fetched"),), "a text is no PDF"
+
+
 @pytest.mark.parametrize("wrong", [mail("Other", "Not it", message_id="other@x.example"), b""],
                          ids=["another mail", "none"])
 def test_a_mime_that_is_not_this_mail_is_not_read(server: EwsServer, mailbox: EwsMailbox, wrong: bytes) -> None:
