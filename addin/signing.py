@@ -106,9 +106,9 @@ def _person(session: Session, identity: Identity) -> PersonRow | None:
     return row
 
 
-def _follow(session: Session, person_id: str, known: Mapping[str, str], app_roles: frozenset[str]) -> None:
+def _follow(session: Session, person_id: str, known: Mapping[str, Role], app_roles: frozenset[str]) -> None:
     try:
         people.follow_directory(session, person_id, frozenset(
-            Role(known[role]) for role in app_roles if role in known))
+            known[role] for role in app_roles if role in known))
     except RolesClash:
         raise SignInRefused("roles-clash") from None

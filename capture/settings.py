@@ -25,6 +25,7 @@ from pydantic import (
 from capture.errors import BadSettings
 from capture.extract.limits import Limits
 from pii_scan.settings import ScanSettings
+from store.access import Role
 from store.settings import StoreSettings
 
 SETTINGS_FILE = "settings.toml"
@@ -214,7 +215,7 @@ class SignInSettings(Section):
     public_url: str = Field(
         default="", description="Address of this service as browsers see it, e.g. https://weir.example.org; "
                                 "/sign-in/back below it is the redirect address of the app registration.")
-    app_roles: dict[str, str] = Field(
+    app_roles: dict[str, Role] = Field(
         default={}, description="App role of the registration -> our role; not empty, roles follow the directory at "
                                 "every sign-in.")
     idle_minutes: PositiveFloat = Field(default=15, le=60, description="A session ends after this long without use.")

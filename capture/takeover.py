@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from capture.engine import ASIDE, CAPTURE, ENDED, LIVE, Engine, Fact, JobState, JobStatus, workflow_id
 from capture.lifeline import is_gone
+from capture.logs import fields
 from capture.pauses import jittered
 from capture.settings import EngineSettings
 from store import leases, tries
@@ -132,7 +133,8 @@ class Takeover:
             poison = row.taken_up >= self._settings.take_ups
             if poison and job.name == CAPTURE:
                 capture = key.removeprefix("capture-")
-                log.error("capture %s: its worker died %d times; it is set aside", capture, row.taken_up)
+                log.error("its worker died %d times; it is set aside", row.taken_up,
+                          extra=fields("capture:item:aside", capture=capture, attempt=row.taken_up))
                 aside = tries.opened(session, f"aside-{capture}", ASIDE)
                 self._engine.enqueue_job(session, ASIDE, f"{aside.key}-{aside.run}", [capture, DIED])
             elif poison:
@@ -165,7 +167,8 @@ def after_fault(session: Session, engine: Engine, settings: EngineSettings, capt
     pause = jittered(PAUSE * settings.retry_seconds, before.run if before else 0, longest=LONGEST_PAUSE)
     row = tries.failed(session, key, job, code, counts=counts, pause=pause)
     if row.failed >= settings.take_ups:
-        log.error("capture %s ended in a fault %d times and is parked", capture, row.failed)
+        log.error("it ended in a fault %d times and is parked", row.failed,
+                  extra=fields("capture:item:parked", capture=capture, attempt=row.failed, code=code))
         tries.park(session, key, job, code)
     else:
         args: list[Fact] = [capture, row.run] if job == CAPTURE else [capture, DIED]

@@ -21,6 +21,7 @@ from capture.auditing import Checkpoints
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed
 from capture.lifeline import Lifeline
+from capture.logs import bound, fields
 from capture.pauses import jittered
 from capture.ports import Step
 from capture.settings import Settings
@@ -132,6 +133,10 @@ def _engine(tools: Tools, lifeline: Lifeline) -> Engine:
     settings = tools.settings
 
     def work(step: Step, capture: str, run: int = 0) -> str:
+        with bound(capture=capture):
+            return work_on(step, capture, run)
+
+    def work_on(step: Step, capture: str, run: int) -> str:
         began = time.monotonic()
         with tools.database.reading() as session:
             patient = tries.age(session, capture) < settings.engine.patience_seconds
@@ -146,7 +151,8 @@ def _engine(tools: Tools, lifeline: Lifeline) -> Engine:
         if troubled:
             with tools.database.session() as session:
                 tries.done(session, f"capture-{capture}")
-        log.info("capture %s: %s after %.1f s, run %d", capture, outcome, time.monotonic() - began, run)
+        log.info("%s in run %d", outcome, run, extra=fields("capture:item:done", code=outcome,
+                                                            seconds=time.monotonic() - began))
         return outcome
 
     def aside(step: Step, capture: str, reason: str) -> str:

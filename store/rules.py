@@ -3,7 +3,7 @@
     version = rules.current(session)                 # the one in force, or None before the first
     rules.sign(session, person_id, version.number, actor=person_id)
 
-The text that ships (`store/rules.md`) becomes version 1 when nothing was published yet. A published text is
+The text that ships (`store/rules.txt`) becomes version 1 when nothing was published yet. A published text is
 never changed; a change is a new version, which everybody signs anew.
 """
 
@@ -27,7 +27,7 @@ MAX_TEXT = 50_000
 
 def shipped_text() -> str:
     """The text that ships with the program."""
-    return (files("store") / "rules.md").read_text(encoding="utf-8")
+    return (files("store") / "rules.txt").read_text(encoding="utf-8")
 
 
 def current_number(session: Session) -> int:

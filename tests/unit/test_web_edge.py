@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from canaries import CANARY_NAME
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from stores import BLOCK, PASS, finish, opened, sight
 from webclient import browsing, with_web
 from world import World, make_world
 
+from addin import edge
 from addin.edge import SECURITY_HEADERS
 from addin.errors import BadCertificate, UnsafeListen
+from addin.limits import Buckets
 from addin.metrics import METRICS, exposition, registry_of
 from addin.serve import require_safe
 from capture.settings import Settings, WebSettings
@@ -210,3 +218,41 @@ def test_listening_in_the_open_is_refused(host: str) -> None:
 def test_half_a_certificate_is_refused() -> None:
     with pytest.raises(BadCertificate):
         require_safe(WebSettings(tls_cert="c"))
+
+
+def test_a_body_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "BODY_SECONDS", 0.05)
+
+    async def read(request: Request) -> Response:
+        return Response(await request.body())
+
+    async def never() -> Any:
+        await asyncio.sleep(60)
+
+    async def ask() -> int:
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"host", b"localhost")],
+                 "client": ("127.0.0.1", 1), "scheme": "http", "query_string": b"", "root_path": ""}
+        said: list[Any] = []
+
+        async def hear(message: Any) -> None:
+            said.append(message)
+
+        app = Starlette(routes=[Route("/", read, methods=["POST"])])
+        await edge.Edge(app, WebSettings())(scope, never, hear)
+        return int(said[0]["status"])
+
+    assert asyncio.run(ask()) == 408
+
+
+def test_buckets_fill_up_again_and_forget_the_oldest() -> None:
+    clock = [0.0]
+    buckets = Buckets(3, 60, clock=lambda: clock[0])
+    assert [buckets.take("a") for _ in range(3)] == [0, 0, 0]
+    assert 0 < buckets.take("a") <= 1
+    assert buckets.take("b") == 0
+    clock[0] = 1.0
+    assert buckets.take("a") == 0
+    assert buckets.take("a") > 0
+    for number in range(20_000):
+        buckets.take(f"flood{number}")
+    assert len(buckets._left) == 10_000

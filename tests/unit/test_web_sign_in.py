@@ -219,7 +219,7 @@ def test_the_cookies_are_strict_and_hold_nothing_readable(place: Place) -> None:
 
 def test_roles_follow_the_directory_when_the_settings_say_so(home: Path, entra: Entra) -> None:
     entra.person = {"oid": "oid-eve", "preferred_username": "eve@example.org", "roles": ["Weir.Review", "Other.App"]}
-    settings = entra_settings(home, entra, app_roles={"Weir.Review": "reviewer", "Weir.Audit": "auditor"})
+    settings = entra_settings(home, entra, app_roles={"Weir.Review": Role.REVIEWER, "Weir.Audit": Role.AUDITOR})
     with serving(settings, entra) as place:
         who = place.person("eve")
         assert signed_in(place)[1].status_code == 200
