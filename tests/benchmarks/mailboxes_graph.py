@@ -36,6 +36,7 @@ from graph_home import SECRET, graph_home
 from graph_server import Graph, serving_graph
 from graph_world import DANA, LEE, PLAIN, StaticTokens
 
+from capture.errors import TryLater
 from capture.mailbox.graph import GraphMailbox
 from capture.ports import ItemRef, Stamp
 from capture.settings import GraphSettings
@@ -109,9 +110,14 @@ def _work(url: str, names: list[str], number: int) -> None:
 
     def items() -> None:
         while (ref := todo.get()) is not None:
-            mailbox.mark(ref, "pending", Stamp(f"{number:032x}", "pending", 1))
-            mailbox.fetch(ref)
-            mailbox.mark(ref, "linked", Stamp(f"{number:032x}", "linked", 1))
+            for _ in range(10):  # as the engine does
+                try:
+                    mailbox.mark(ref, "pending", Stamp(f"{number:032x}", "pending", 1))
+                    mailbox.fetch(ref)
+                    mailbox.mark(ref, "linked", Stamp(f"{number:032x}", "linked", 1))
+                    break
+                except TryLater as error:
+                    time.sleep(min(error.wait, 1.0))
 
     threads = [threading.Thread(target=items) for _ in range(THREADS)]
     for thread in threads:
