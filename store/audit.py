@@ -81,7 +81,8 @@ EVENTS: dict[str, str] = {
     "rescan:run:paused": "A rescan was paused; subject: run; body: reason, holds.",
     "rescan:run:resumed": "A rescan was resumed; subject: run; body: most holds.",
     "rescan:run:finished": "A rescan came to its end; subject: run; body: outcomes and how many of each.",
-    "rescan:item:held": "A rescan opened a case for a CRM record, or joined one; subject: record; body: run, case, kinds.",
+    "rescan:item:held": "A rescan opened a case for a CRM record, or joined one; subject: record; body: run, "
+                        "case, kinds.",
     "rescan:item:pulled": "The content of a record left the CRM; subject: record; body: case, readings, people.",
     "rescan:item:restored": "A reviewer let a record pass and its content is back; subject: record; body: result.",
     "policy:packs:compared": "Two policy packs were compared over what is stored; body: packs, items, changes.",

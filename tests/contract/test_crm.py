@@ -69,9 +69,9 @@ def test_every_registered_backend_is_in_the_suite_and_can_be_loaded() -> None:
 
 
 @pytest.fixture(params=sorted(CRMS))
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedWorld]:
-    """A CRM with a few contacts."""
-    with opened(tmp_path) as (db, _):
+def world(request: pytest.FixtureRequest, tmp_path: Path, store_url: str) -> Iterator[EmbeddedWorld]:
+    """A CRM with a few contacts, on each kind of database."""
+    with opened(store_url) as (db, _):
         yield WORLDS[request.param](tmp_path, db)
 
 
