@@ -35,6 +35,7 @@ from capture.mailbox.ews import EwsMailbox
 
 TEXT = "Thank you for the quote. Could we start the course on Monday the 9th at 8:30 in the usual room?\n"
 TAG = "Track in CRM"
+TURN = 2
 
 
 class Ends:
@@ -90,11 +91,11 @@ def backend_worker(url: str, names: list[str]) -> None:
                 cursor, more = page.cursor, page.more
     while any(waiting.values()):
         for name in names:
-            for ref in waiting[name][:10]:
+            for ref in waiting[name][:TURN]:
                 pending = mailbox.mark(ref, "pending", Stamp("0" * 32, "pending", 1))
                 fetched = mailbox.fetch(pending)
                 mailbox.mark(fetched.ref, "linked", Stamp("0" * 32, "linked", 1))
-            del waiting[name][:10]
+            del waiting[name][:TURN]
     mailbox.close()
 
 
@@ -121,7 +122,7 @@ def main() -> int:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOAD)
     with serving() as server, tempfile.TemporaryDirectory() as folder:
-        world = home(server, Path(folder) / "home", *names)
+        world = home(server, Path(folder) / "home", *names, lease=30)
         items = {name: fill(server, name, chosen.items) for name in names}
         if chosen.backend:
             jobs = [context.Process(target=backend_worker, args=(server.url, names[n::chosen.workers]))

@@ -44,20 +44,21 @@ own_domains = ["example.org"]
 [engine]
 polling_seconds = 0.05
 retry_seconds = 0.1
-beat_seconds = 0.3
-lease_seconds = 1.5
+beat_seconds = {beat}
+lease_seconds = {lease}
 stop_seconds = 5
 """
 
 
-def home(server: EwsServer, folder: Path, *mailboxes: str, streaming: bool = False) -> World:
-    """A home whose mailboxes are on the server."""
+def home(server: EwsServer, folder: Path, *mailboxes: str, streaming: bool = False, lease: float = 1.5) -> World:
+    """A home whose mailboxes are on the server. A worker not heard of for `lease` seconds is taken for dead."""
     names = mailboxes or (BOX,)
     for name in names:
         if name not in server.store.mailboxes:
             server.store.add_mailbox(name)
     os.environ["MAILWEIR_EWS_PASSWORD"] = PASSWORD  # the environment of a test is restored after it
     return make_world(folder, SETTINGS.format(url=server.url, user=USER, streaming=str(streaming).lower(),
+                                              lease=lease, beat=lease / 5,
                                               mailboxes=", ".join(f'"{name}"' for name in names)))
 
 
