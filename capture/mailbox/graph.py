@@ -7,7 +7,7 @@ and `graph_errors` (what an error means). Never for Exchange on-premises: that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event
 
 from capture.clouds import cloud_of
@@ -25,14 +25,12 @@ from store.database import Database, open_database
 class GraphMailbox:
     """The mailboxes of one tenant. Thread-safe. `ItemRef.mailbox` is the address (or Entra id) of a mailbox.
 
-    `names` gives further mailboxes beside `graph.mailboxes`; `database` keeps subscriptions and wake-ups, is
-    needed only with `graph.webhook_url`, and is closed with the mailbox.
+    `database` keeps the subscriptions, is needed only with `graph.webhook_url`, and is closed with the mailbox.
     """
 
     def __init__(self, settings: GraphSettings, tokens: TokenProvider, *, database: Database | None = None,
-                 names: Callable[[], Sequence[str]] = tuple, trigger: str = states.TRIGGER,
-                 exclude: Sequence[str] = (), patience: float = PATIENCE) -> None:
-        self._settings, self._tokens, self._names = settings, tokens, names
+                 trigger: str = states.TRIGGER, exclude: Sequence[str] = (), patience: float = PATIENCE) -> None:
+        self._settings, self._tokens = settings, tokens
         self.http = GraphHttp(cloud_of(settings).graph, tokens, timeout=settings.timeout_seconds,
                               ca_file=settings.ca_file, patience=patience)
         self._watch = GraphWatch(self.http, settings, trigger=trigger, exclude=exclude)
@@ -45,8 +43,8 @@ class GraphMailbox:
         return "GraphMailbox(...)"
 
     def mailboxes(self) -> list[str]:
-        """Those of the settings, then the further ones, each once whatever its case."""
-        found = {name.casefold(): name for name in [*self._names(), *self._settings.mailboxes]}
+        """Those of `graph.mailboxes`, each once whatever its case."""
+        found = {name.casefold(): name for name in reversed(self._settings.mailboxes)}
         return sorted(found.values(), key=str.casefold)
 
     def folders(self, mailbox: str) -> Sequence[Folder]:

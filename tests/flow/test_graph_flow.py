@@ -12,7 +12,7 @@ from entra_server import Entra, serving_entra
 from graph_home import Home, graph_home
 from graph_world import DANA, LEE
 
-from capture import desk, wiring
+from capture import desk, mailboxes, wiring
 from capture.ports import ItemKind, Scanner
 from capture.settings import Settings
 
@@ -173,6 +173,13 @@ def test_a_mailbox_that_refuses_us_is_parked_while_the_other_goes_on(home: Home)
         ("mailbox-parked",)]
     home.graph.scope = None
     assert home.run() == ended(linked=2)
+
+
+def test_mailbox_check_says_exactly_what_is_missing(home: Home) -> None:
+    home.graph.grants.discard("Calendars.ReadWrite")
+    found = {row["check"]: row["result"] for row in mailboxes.checked(home.world.settings, DANA)}
+    missing = {check for check, result in found.items() if result != "ok"}
+    assert missing == {"graph-calendar-read", "graph-calendar-write", "graph-scope"}
 
 
 @pytest.mark.slow

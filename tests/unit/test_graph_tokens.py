@@ -223,7 +223,7 @@ def test_from_settings_to_a_mailbox_with_real_tokens(entra: Entra, tmp_path: Pat
         graph.mailbox(DANA)
         settings = made(tmp_path, {
             "tenant": entra.tenant, "client_id": client.id, "login_url": entra.url, "graph_url": graph.url,
-            "ca_file": entra.ca_file, "hosts": ["127.0.0.1"], "mailboxes": [DANA.upper(), DANA]},
+            "ca_file": entra.ca_file, "hosts": ["127.0.0.1"], "mailboxes": [DANA, DANA.upper()]},
             graph_certificate="\n".join(PAIR))
         mailbox = GraphMailbox(settings.graph, graph_tokens(settings))
         assert mailbox.mailboxes() == [DANA]
