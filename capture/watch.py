@@ -26,6 +26,7 @@ from sqlmodel import Session
 
 from capture import marking, pipeline
 from capture.errors import CursorLost, ItemGone, Parked, StepFailed, TryLater, Unreachable
+from capture.lifeline import is_gone
 from capture.logs import where
 from capture.pauses import jittered
 from capture.ports import Changes, Folder, Sighting
@@ -228,7 +229,7 @@ class Watch:
         moment = time.monotonic()
         with self.tools.database.session() as session:
             if turn.leased - moment < LEASE_SECONDS / 2:
-                if not leases.hold(session, self._lease(mailbox), self._owner, LEASE_SECONDS):
+                if not self._hold(session, self._lease(mailbox)):
                     turn.leased, turn.fast_at = 0.0, moment + self.tools.settings.poll_seconds
                     turn.all_at = turn.fast_at
                     return None
@@ -239,6 +240,16 @@ class Watch:
         if parked and turn.failures == 0 and turn.not_before <= moment:
             turn.not_before = moment + min(60.0, self.tools.settings.mailbox.parked_seconds)
         return None if parked else row
+
+    def _hold(self, session: Session, name: str) -> bool:
+        """Take or keep a lease; one whose holder is a process of this machine that is no more is taken over."""
+        if leases.hold(session, name, self._owner, LEASE_SECONDS):
+            return True
+        holder = leases.holder(session, name)
+        if any(worker.id == holder and is_gone(worker.boot) for worker in leases.workers(session)):
+            leases.release(session, name, holder)
+            return leases.hold(session, name, self._owner, LEASE_SECONDS)
+        return False
 
     def _lease(self, mailbox: str) -> str:
         return f"watch:{identity.source_key(self.tools.keys, mailbox, '')[:32]}"

@@ -19,12 +19,14 @@ RUN = """
 import os, sys
 from pathlib import Path
 from capture import marking, worker
+from capture.mailbox.folder import FolderMailbox
 from capture.settings import load_settings
 from store import watch
 {plan}
 worker.run(load_settings(Path(sys.argv[1])), once=True)
 """
 PLANS = {
+    "holding a mailbox": f"FolderMailbox.folders = {DIE}",
     "between page and commit": f"watch.commit = {DIE}",
     "between CRM and mark": f"show = marking.show\n"
                             f"marking.show = lambda t, c, s: show(t, c, s) if s == 'pending' else ({DIE})()",
