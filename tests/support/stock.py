@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from canaries import CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 
 from store.columns import now
-from store.crm_records import NewActivity, NewAttachment, fill
-from store.crm_tables import Activity, ActivityTracker
+from store.crm_records import NewAttachment, content_of, version
+from store.crm_tables import Activity, ActivityTracker, Attachment
 from store.crypto import Keys
 from store.database import Database
 
@@ -30,6 +30,8 @@ SENTENCES = (
 TYPES = ("email", "email", "email", "email", "appointment", "task", "note", "phonecall")
 DIVISIONS = ("north", "south", "")
 PERSONAL = f"Please register {CANARY_NAME}, SIN {CANARY_SIN}, date of birth {CANARY_BIRTH}, seat "
+PARTIES = [{"role": "from", "name": "Rose Antoine", "email": "rose@client.example.com"},
+           {"role": "to", "name": "", "email": "dana.reid@example.org"}]
 DARK = NewAttachment(1, "plan.docx", "application/octet-stream", b"PK\x03\x04" + b"\x00" * 400)
 CLEAR = NewAttachment(1, "list.csv", "text/csv", b"item,seats\ncourse,12\n")
 
@@ -65,15 +67,14 @@ def fill_crm(db: Database, keys: Keys, count: int, *, personal: int, unreadable:
                 attached = [DARK] if n in dark else [CLEAR] if n in with_file else []
                 kind = "email" if attached else TYPES[n % len(TYPES)]
                 key = keys.digest("item", b"stock", str(seed).encode(), str(n).encode())
-                activity = Activity(item_key=key, type=kind, division=DIVISIONS[n % len(DIVISIONS)],
-                                    matched="contact", reason="address")
+                activity = Activity(
+                    item_key=key, type=kind, division=DIVISIONS[n % len(DIVISIONS)], matched="contact",
+                    reason="address", subject=f"Course {n}", body=body, message_id=f"m{n}@client.example.com",
+                    sent=now(), participants=PARTIES)
+                activity.filled = version(content_of(activity, attached))
                 session.add(activity)
-                session.flush()
-                fill(session, activity, NewActivity(
-                    item_key=key, subject=f"Course {n}", body=body, message_id=f"m{n}@client.example.com", sent=now(),
-                    participants=[{"role": "from", "name": "Rose Antoine", "email": "rose@client.example.com"},
-                                  {"role": "to", "name": "", "email": "dana.reid@example.org"}],
-                    attachments=attached))
+                session.add_all(Attachment(activity_id=activity.id, number=a.number, name=a.name, size=len(a.content),
+                                           content_type=a.content_type, content=a.content) for a in attached)
                 if kind not in ("note", "phonecall"):
                     session.add(ActivityTracker(activity_id=activity.id, tracker=trackers[n % len(trackers)]))
                 ids.append(activity.id)
