@@ -92,7 +92,7 @@ def compose(entry: Entry) -> bytes:
 
 
 def from_calendar(raw: bytes) -> bytes:
-    """A calendar file as a mail: its headers from the first event or task, the file itself as the only part."""
+    """A calendar file as a mail: headers and body from the first event or task, and the file itself beside them."""
     text = raw.decode("utf-8", "replace")
     found = first_component(text)
     message = EmailMessage(policy=SMTP)
@@ -103,7 +103,10 @@ def from_calendar(raw: bytes) -> bytes:
     _headers(message, uid=_key(values.get("UID", ""), values.get("RECURRENCE-ID", "")),
              subject=unescaped(values.get("SUMMARY", "")), sent=moment if isinstance(moment, datetime) else None,
              organizer=organizer[0] if organizer else None, attendees=tuple(people))
-    message.set_content(raw, maintype="text", subtype="calendar", params={"charset": "utf-8"})
+    message.set_content(unescaped(values.get("DESCRIPTION", "")) or "\n")
+    message.add_attachment(raw, maintype="text", subtype="calendar", disposition="inline",
+                           params={"charset": "utf-8"})
+    message.set_boundary(f"=-{hashlib.sha256(raw).hexdigest()[:40]}")
     return message.as_bytes()
 
 

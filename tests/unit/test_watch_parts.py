@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,15 @@ def test_a_composed_item_is_the_same_every_time_and_no_header_can_be_put_in() ->
     assert composed.moment_of(found["DTSTART"]) == entry.start
     assert composed.moment_of(found["DTEND"]) == entry.end
     assert composed.unescaped(found["LOCATION"]) == "Room, 5"
+
+
+def test_a_calendar_file_gives_its_description_as_the_body_and_stays_whole_beside_it() -> None:
+    raw = calendar_file(ItemKind.TASK, "Review", "Bring the plan\\, please.", "u1")
+    item = composed.from_calendar(raw)
+    assert item == composed.from_calendar(raw)
+    body, calendar = message_from_bytes(item).get_payload()
+    assert body.get_payload().strip() == "Bring the plan, please."
+    assert calendar.get_payload(decode=True) == raw
 
 
 def test_a_file_over_the_limit_is_not_read_and_is_unread(tmp_path: Path) -> None:
