@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
+from mailboxes import calendar_file
 from smtp_server import Inbox
 from world import World, mail, make_world
 
 from capture import desk, jobs, pipeline, watch, worker
 from capture.errors import StepFailed, TryLater
-from capture.mailbox.filemarks import categories
+from capture.mailbox.filemarks import categories, ics_categories
+from capture.ports import ItemKind
 from capture.wiring import assembled
 from store import ledger
 
@@ -167,6 +169,19 @@ sender = "mailweir@example.org"
     assert b"Held for privacy review: case MW-" in told.content
     for canary in CANARIES:
         assert canary.encode() not in told.content
+
+
+def test_appointments_and_tasks_of_the_folder_mailbox_are_captured_as_what_they_are(world: World) -> None:
+    for kind, folder in ((ItemKind.APPOINTMENT, "Calendar"), (ItemKind.TASK, "Tasks")):
+        raw = calendar_file(kind, "Plan review", "Bring the plan.", f"{kind}@example.org")
+        path = world.settings.mailbox_root / "dana.reid" / folder / "x.ics"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(raw.replace(b"UID:", b"CATEGORIES:Track in CRM\r\nUID:"))
+    assert run(world)["linked"] == 2
+    assert sorted(world.rows("SELECT type, subject, body FROM activity")) == [
+        ("appointment", "Plan review", "Bring the plan."), ("task", "Plan review", "Bring the plan.")]
+    for path in world.settings.mailbox_root.rglob("*.ics"):
+        assert ics_categories(path.read_bytes()) == ["CRM: linked"]
 
 
 def test_the_worker_watches_until_it_is_told_to_stop(world: World) -> None:
