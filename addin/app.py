@@ -28,7 +28,7 @@ from addin.errors import DemoRefused, SignInRefused, SignInUnavailable
 from addin.health import Working, may_measure
 from addin.limits import Buckets
 from addin.pages import refusal_page
-from addin.routes import routes_for
+from addin.routes import HOOKS, routes_for
 from capture.settings import Settings
 from capture.wiring import opened
 from store.database import Database
@@ -77,7 +77,7 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(SignInRefused, _not_let_in)
     app.add_exception_handler(SignInUnavailable, _unavailable)
-    for route in routes_for(kind):
+    for route in (*routes_for(kind), *(HOOKS if settings.graph.webhook_url else ())):
         _add(app, route)
     return Edge(app, settings.web)
 

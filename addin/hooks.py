@@ -21,10 +21,13 @@ from store.errors import StoreError
 log = logging.getLogger("mailweir.hooks")
 
 TOO_LONG = Answer(413)
+NOT_JSON = Answer(415)
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def router() -> APIRouter:
-    """The two addresses. They use `app.state.database`, as the other routes do."""
+    """The two addresses by themselves, for an application that has `state.database`; the web service lists them
+    with its other routes (`addin/routes.py`)."""
     made = APIRouter()
     for path in (PATH, LIFECYCLE_PATH):
         made.add_api_route(path, notified, methods=["POST"], response_class=PlainTextResponse, status_code=202,
@@ -36,6 +39,8 @@ def router() -> APIRouter:
 async def notified(request: Request) -> PlainTextResponse:
     """Take in a validation request or notifications."""
     token = request.query_params.get("validationToken")
+    if request.headers.get("content-type", "").lower().startswith(_FORMS):
+        return _plain(NOT_JSON)
     body = b"" if token is not None else await _body(request)
     if body is None:
         return _plain(TOO_LONG)

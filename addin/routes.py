@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from addin import health, pages
+from addin import health, hooks, pages
 from addin.door import Need, Route
+from capture.mailbox.graph_hooks import LIFECYCLE_PATH, PATH
 from store.access import Action
 
 MACHINES: Final = (
@@ -35,6 +36,12 @@ ENTRA: Final = (
 
 DEMO: Final = (Route("POST", "/sign-in/demo", "sign_in_demo", pages.demo, Need.NOTHING),)
 """There with `sign_in.kind = "demo"`, in a demo home, on loopback."""
+
+HOOKS: Final = (
+    Route("POST", PATH, "graph_changed", hooks.notified, Need.NOTHING, page=False),
+    Route("POST", LIFECYCLE_PATH, "graph_lifecycle", hooks.notified, Need.NOTHING, page=False),
+)
+"""There with `graph.webhook_url`: Microsoft calls, and proves itself by the secret in each notification."""
 
 
 def routes_for(kind: str) -> tuple[Route, ...]:

@@ -20,9 +20,11 @@ from graph_server import Graph, serving_graph
 from graph_shapes import notification_json
 from graph_world import DANA, PLAIN, StaticTokens
 from stores import opened
+from webclient import browsing
+from world import make_world
 
 from addin.hooks import router
-from capture.mailbox.graph_hooks import LIFE, MAX_BODY, PATH, Subscriptions, received
+from capture.mailbox.graph_hooks import LIFE, LIFECYCLE_PATH, MAX_BODY, PATH, Subscriptions, received
 from capture.mailbox.graph_http import GraphHttp
 from store import subscriptions, watch
 from store.database import Database
@@ -281,3 +283,15 @@ def test_without_a_request_from_outside_the_function_answers_alike(site: Site) -
     assert received(site.database, b"x").status == 400
     assert received(site.database, b"{}").status == 202
     assert received(site.database, b"", validation_token="t").text == "t"
+
+
+@pytest.mark.parametrize("public", ["https://mailweir.example.org", ""])
+def test_the_web_service_has_the_addresses_when_notifications_are_on(tmp_path: Path, public: str) -> None:
+    settings = make_world(tmp_path / "home", f'[graph]\nwebhook_url = "{public}"\n').settings
+    with browsing(settings) as client:
+        for path in (PATH, LIFECYCLE_PATH):
+            token = client.post(path, params={"validationToken": "are you there?"})
+            told = client.post(path, json={"value": [{"subscriptionId": "x", "clientState": "y"}]})
+            form = client.post(path, data={"value": "x"})
+            assert [a.status_code for a in (token, told, form)] == ([200, 202, 415] if public else [404, 404, 404])
+            assert not public or token.text == "are you there?"
