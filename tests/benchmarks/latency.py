@@ -115,7 +115,8 @@ class Bench:
             for n, raw in enumerate(items):
                 self.world.put("dana.reid", f"{name}{n}", raw)
                 before = self.ruled()
-                watch.look(everywhere=True)
+                while not watch.look(everywhere=True):
+                    time.sleep(0.1)  # a file just written may still be growing, to the folder mailbox
                 began = time.perf_counter()
                 self.wait_for(before + 1)
                 times.append(time.perf_counter() - began)
