@@ -31,7 +31,7 @@ KEEP_SECONDS: Final = 5.0
 METRICS: Final[Mapping[str, str]] = {
     "mailweir_info": "Always 1; labels: version of the program, kind of database.",
     "mailweir_up": "1 when the database answers, 0 when it does not.",
-    "mailweir_captures": "Captures by state and outcome (link, hold, gone, none yet).",
+    "mailweir_captures": "Captures by state and outcome (link, hold, gone, cancel, refuse, none yet).",
     "mailweir_cases": "Cases by state.",
     "mailweir_cases_open": "Open cases by age.",
     "mailweir_queue_backlog": "Captures with something left to do.",

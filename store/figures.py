@@ -23,6 +23,7 @@ from sqlmodel import col, select
 
 from store.columns import now
 from store.lease_tables import ExecutorLease, JobTry
+from store.ledger import ENDED
 from store.rescan_tables import RescanChunk, RescanRun, RunState
 from store.tables import AuditHead, Capture, CaptureState, Case, CaseState, Notice, NoticeState
 from store.watch_tables import WatchedMailbox
@@ -32,8 +33,8 @@ AGES: Final[Mapping[str, timedelta]] = {
     "under_5d": timedelta(days=5)}
 """Bands of a case's age, each up to its bound; what is older is `over_5d`."""
 OLDEST: Final = "over_5d"
-OUTCOMES: Final = ("link", "hold", "gone", "none")
-_DONE: Final = (CaptureState.NOTIFIED, CaptureState.GONE)
+OUTCOMES: Final = ("link", "hold", "gone", "cancel", "refuse", "none")
+_OPEN: Final = tuple(state for state in CaptureState if state not in ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def figures_of(session: Session, moment: datetime | None = None, *, lease_second
     counts as lost."""
     at = moment or now()
     waiting = session.execute(columns(func.count(), func.min(col(Capture.created))).where(
-        col(Capture.state).not_in(_DONE))).one()
+        col(Capture.state).in_(_OPEN))).one()
     due = session.scalars(select(func.min(col(Notice.due))).where(
         col(Notice.state).in_((NoticeState.PENDING, NoticeState.SENDING)))).one()
     head = session.scalars(select(AuditHead.count).where(AuditHead.id == 1)).one_or_none()
@@ -104,7 +105,8 @@ def _captures(session: Session) -> dict[tuple[str, str], int]:
 
 def _usual(state: CaptureState, outcome: str) -> bool:
     """Pairs shown also when there are none, so that a graph has no gaps."""
-    ends = {CaptureState.NOTIFIED: ("link", "hold"), CaptureState.GONE: ("gone",)}
+    ends = {CaptureState.NOTIFIED: ("link", "hold", "refuse"), CaptureState.GONE: ("gone",),
+            CaptureState.CANCELLED: ("cancel",)}
     return outcome in ends.get(state, ("none",) if state is CaptureState.CLAIMED else ())
 
 

@@ -145,7 +145,8 @@ class Capture(Row, table=True):
 
     __tablename__ = "capture"
     __table_args__ = (UniqueConstraint("mailbox", "source_key", "generation"),
-                      Index("ix_capture_mailbox_shown_key", "mailbox", "shown_key"))
+                      Index("ix_capture_mailbox_shown_key", "mailbox", "shown_key"),
+                      Index("ix_capture_state_outcome", "state", "outcome", "created"))
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     mailbox: str = Field(index=True, max_length=320)
     source_key: str = Field(max_length=64)

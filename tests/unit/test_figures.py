@@ -17,7 +17,7 @@ from store.database import Database
 from store.figures import figures_of
 from store.lease_tables import ExecutorLease
 from store.rescan_tables import RescanChunk, RescanRun, RunState
-from store.tables import Case
+from store.tables import Capture, Case
 from store.watch_tables import WatchedMailbox
 
 
@@ -45,7 +45,9 @@ def test_everything_is_counted_where_it_belongs(store: tuple[Database, Keys]) ->
     for number in range(3):
         finish(db, *sight(db, keys, "a", f"<b{number}@x>", BLOCK, content=b"%d" % number))
     waiting, _ = sight(db, keys, "a", "<w@x>", PASS)
+    cancelled, _ = sight(db, keys, "a", "<c@x>", PASS)
     with db.session() as s:
+        s.execute(update(Capture).where(Capture.id == cancelled).values(state="cancelled", outcome="cancel"))  # type: ignore[arg-type]
         for days, number in ((2, 1), (9, 2)):
             s.execute(update(Case).where(Case.id == number).values(opened=now() - timedelta(days=days)))  # type: ignore[arg-type]
         leases.join(s, "alive")
@@ -63,6 +65,7 @@ def test_everything_is_counted_where_it_belongs(store: tuple[Database, Keys]) ->
         found = figures_of(s, now() + timedelta(minutes=1), lease_seconds=120)
     assert found.captures["notified", "link"] == 1
     assert found.captures["notified", "hold"] == 3
+    assert found.captures["cancelled", "cancel"] == 1
     assert (found.backlog, found.cases["held"]) == (1, 3)
     assert 59 < found.oldest_seconds < 120
     assert dict(found.open_cases) == {"under_4h": 1, "under_1d": 0, "under_3d": 1, "under_5d": 0, "over_5d": 1}

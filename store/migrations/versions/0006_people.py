@@ -14,7 +14,8 @@ _MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables, and an index by which captures are counted."""
+    op.create_index("ix_capture_state_outcome", "capture", ["state", "outcome", "created"])
     op.create_table(
         "division",
         sa.Column("key", sa.String(64), nullable=False),
