@@ -20,6 +20,8 @@ from world import SETTINGS, World, mail, make_world
 
 import cli
 from capture import desk, rescanning, wiring, worker
+from capture.errors import TryLater
+from capture.ports import StoredItem
 from capture.rescanning import Asked, BadFilter
 from capture.wiring import opened
 from store import audit, reads, rescan
@@ -140,6 +142,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(home: Home) -> None:
     assert home.all(Case) == home.all(CrmPull) == []
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_every_step_ends_with_the_same_totals(either: Home, tmp_path: Path) -> None:
     started = mortal.run(either.world.home, point=mortal.LISTED, nth=2)
     assert started.killed
@@ -257,6 +260,30 @@ def test_a_record_changed_or_deleted_while_it_is_looked_at(home: Home, monkeypat
     with home.db() as db, db.reading() as session:
         assert session.get_one(Activity, first).body == "The course moved to Tuesday."
     assert report["outcomes"] == {"hold": 5, "pass": 55}
+
+
+def test_what_could_not_be_looked_at_is_an_error_and_is_tried_again(home: Home,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    from capture.crm.embedded import EmbeddedCrm
+
+    real, away = EmbeddedCrm.read, home.stock.ids[0]
+
+    def read(self: EmbeddedCrm, ident: str) -> StoredItem:
+        if ident == away:
+            raise TryLater
+        return real(self, ident)
+
+    monkeypatch.setattr(EmbeddedCrm, "read", read)
+    number = start(home)
+    report = home.report(number)
+    assert (report["state"], report["looked_at"]) == ("done", 60)
+    assert list(report["errors"]) == ["try-later"]
+    assert rescanning.exit_code(report) == 2
+    monkeypatch.undo()
+    monkeypatch.setattr(wiring, "scanner_or_refusal", warm.scanner)
+    rescanning.resume(home.world.settings, number, lambda *_: None)
+    report = home.report(number)
+    assert report["outcomes"] == {"hold": 6, "pass": 54}
 
 
 def test_workers_go_on_with_a_run_whose_command_was_killed(either: Home) -> None:
