@@ -343,11 +343,6 @@ def item_key(session: Session, capture_id: str) -> str:
     return _item_of(session, get(session, capture_id)).item_key
 
 
-def unfinished_ids(session: Session) -> set[str]:
-    """The ids of all captures with something left to do."""
-    return set(session.scalars(select(Capture.id).where(col(Capture.state).not_in(ENDED))))
-
-
 def outcomes(session: Session) -> dict[str, int]:
     """How the captures ended: `{"linked": n, "held": n, "gone": n, "refused": n, "cancelled": n, "unfinished": n}`."""
     ended = dict(session.execute(

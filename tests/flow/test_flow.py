@@ -215,7 +215,7 @@ class Recorder:
 
 def captured(world: World, tools: object) -> str:
     """Register the one tagged item and return the capture's id."""
-    watch.Watch(tools, lambda session, capture: None).look()  # type: ignore[arg-type]
+    watch.Watch(tools, lambda _session, _capture: None).look()  # type: ignore[arg-type]
     with tools.database.reading() as session:  # type: ignore[attr-defined]
         return ledger.unfinished(session)[0].id
 
