@@ -18,7 +18,8 @@ MAY_IMPORT = {
 }
 ONE_DOOR = {
     "exchangelib": {"capture/mailbox/ews"},
-    "msal": {"capture/mailbox/tokens.py", "capture/mailbox/graph_errors.py", "capture/crm/dataverse.py", "addin/auth.py"},
+    "msal": {"capture/mailbox/tokens.py", "capture/mailbox/graph_errors.py", "capture/crm/dataverse.py",
+             "addin/auth.py"},
     "presidio_analyzer": {"pii_scan/engine.py", "pii_scan/recognizers/"},
     "spacy": {"pii_scan/engine.py", "pii_scan/recognizers/"},
     "dbos": {"capture/engine.py"},
