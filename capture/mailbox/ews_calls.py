@@ -92,7 +92,7 @@ class GetFolder(Call):
 
     SERVICE_NAME = "GetFolder"
     element_container_name = f"{{{MNS}}}Folders"
-    ERRORS_TO_CATCH_IN_RESPONSE = (Exception,)  # a mailbox need not have each of them
+    ERRORS_TO_CATCH_IN_RESPONSE: Any = (Exception,)  # a mailbox need not have each of them
 
 
 class FindFolder(Call):

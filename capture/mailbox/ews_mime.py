@@ -162,8 +162,8 @@ def _fits(attachment: Element, part: Any) -> bool:
     if part.get_content_type() in ("message/rfc822", "text/calendar", "text/vcard", "text/x-vcard"):
         return True
     if part.get_content_maintype() == "text" and _is_bare(part):
-        return sort == "FileAttachment" and text(attachment, "ContentType").startswith("text/")
-    return sort == "FileAttachment"
+        return bool(sort == "FileAttachment" and text(attachment, "ContentType").startswith("text/"))
+    return bool(sort == "FileAttachment")
 
 
 # ----------------------------------------------------------------------------------- appointments and tasks

@@ -112,8 +112,9 @@ def _part_names(message: Message) -> Iterator[str]:
         if not name and part.get_content_disposition() != "attachment" and bodies.get(kind, 0):
             bodies[kind] -= 1
             continue
-        if kind == "message/rfc822" and not name and isinstance(content, list) and content:
-            name = _decoded(str(content[0].get("Subject", "")))  # the list names it by its subject
+        inner = content[0] if isinstance(content, list) and content else None
+        if kind == "message/rfc822" and not name and isinstance(inner, Message):
+            name = _decoded(str(inner.get("Subject", "")))  # the list names it by its subject
         yield _folded(name)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ class MsalTokens:
         self._scope = scope
         self._lock = threading.Lock()
         self._http = HttpClient(ca_file, timeout)
-        self._make = lambda: msal.ConfidentialClientApplication(
+        self._make: Callable[[], Any] = lambda: msal.ConfidentialClientApplication(
             client_id, client_credential=credential, authority=authority, http_client=self._http,
             instance_discovery=None if known else False)
         self._app: msal.ConfidentialClientApplication | None = None
