@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-ALONE = ("help_speed", "scan_speed", "extract_speed", "kill_flow", "audit_speed", "latency")
+ALONE = ("help_speed", "scan_speed", "extract_speed", "kill_flow", "audit_speed", "latency", "rescan")
 """Modules with a `main` that runs without arguments."""
 
 
