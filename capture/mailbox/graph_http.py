@@ -30,6 +30,8 @@ from capture.mailbox.tokens import TokenProvider, tls
 
 PARALLEL: Final = 4
 MAX_WAIT: Final = 900.0
+MAX_ASKED: Final = 3600.0
+"""A server may ask for a longer pause than we would make, but not for ever."""
 PATIENCE: Final = 4.0
 """Seconds of pause waited for inside one call."""
 MAX_JSON: Final = 64_000_000
@@ -201,7 +203,7 @@ class GraphHttp:
         """The seconds to wait after this reply; the whole mailbox rests when Graph is busy."""
         gate.failures += 1
         wait = retry_after(headers.get("retry-after", ""))
-        wait = _jitter(gate.failures) if wait is None else wait
+        wait = _jitter(gate.failures) if wait is None else min(wait, MAX_ASKED)
         if status in BUSY:
             gate.not_before = max(gate.not_before, time.monotonic() + wait)
         return wait

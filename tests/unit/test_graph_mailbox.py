@@ -448,6 +448,19 @@ def test_a_short_pause_is_waited_for_and_a_long_one_is_handed_on(world: Tenant, 
     assert error.value.wait == pytest.approx(120, abs=1)
 
 
+def test_a_date_is_a_pause_too_and_no_pause_is_for_ever(world: Tenant) -> None:
+    from capture.mailbox.graph_http import retry_after
+
+    soon = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    assert retry_after(soon) == pytest.approx(90, abs=3)
+    assert [retry_after(value) for value in ("", "soon", "-1", "1e9", "7")] == [None, None, None, None, 7.0]
+    seen = one_tagged(world)
+    world.graph.fault(r"\$value", status=429, retry_after="99999999")
+    with pytest.raises(TryLater) as error:
+        world.mailbox.fetch(seen.ref)
+    assert error.value.wait == 3600
+
+
 def test_while_a_mailbox_rests_nothing_is_sent_for_it_and_others_go_on(world: Tenant) -> None:
     world.graph.mailbox("lee@example.org")
     inbox = world.folder("Inbox")
