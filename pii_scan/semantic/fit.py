@@ -226,7 +226,7 @@ def fit_linear(x: sparse.csr_matrix, y: npt.NDArray[np.int64], weight: Floats, *
     scaled = sparse.csr_matrix(x[:, use] @ sparse.diags_array(scale[use].astype(np.float32)))
     share = weight.copy()
     share[y == 1] *= balance * share[y == 0].sum() / share[y == 1].sum()
-    model = LogisticRegression(C=c, solver="liblinear", tol=1e-3, max_iter=60, random_state=7)
+    model = LogisticRegression(C=c, solver="liblinear", dual=True, tol=1e-3, max_iter=200, random_state=7)
     model.fit(scaled, y, sample_weight=share)
     table = np.zeros(x.shape[1])
     table[use] = model.coef_[0] * scale[use]

@@ -17,10 +17,9 @@ import numpy.typing as npt
 from pii_scan.errors import ScanError
 from pii_scan.semantic import cues
 from pii_scan.semantic.encode import Encoded, Encoder, Hashes, cue_hashes, letter_hashes, pair_hashes, word_hash
+from pii_scan.semantic.trees import Floats, Forest
 
-Floats = npt.NDArray[np.float64]
-
-FORMAT = 2
+FORMAT = 3
 LETTER_SHARE = 0.7
 """Weight of the letter groups against words in a sentence."""
 CUE_SHARE = 0.35
@@ -45,6 +44,7 @@ class Weights:
     common    uint8[2**20 / 8]    bit set of common lower-case words
     message   float64[2, F]       coefficients of the message features, one row for each of two views; the
                                   higher sum counts (features.py: WHOLE, STRONGEST)
+    trees     float64[T, N, 5]    decision trees whose sum is added to the first view (trees.py)
     meta      dict                format, bias of each model, categories, names of features, thresholds,
                                   provenance
     """
@@ -55,12 +55,13 @@ class Weights:
     document: npt.NDArray[np.float16]
     common: npt.NDArray[np.uint8]
     message: Floats
+    trees: Floats
     meta: Mapping[str, Any]
 
     def save(self, path: Path) -> None:
         """Write the file; the same weights give the same bytes."""
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name in ("words", "letters", "topics", "document", "common", "message"):
+            for name in ("words", "letters", "topics", "document", "common", "message", "trees"):
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, getattr(self, name), allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
@@ -88,6 +89,7 @@ def load(path: Path) -> Weights:
         names = len(meta["features"])
         if sizes != {0} or weights.message.shape != (2, names) or len(meta["bias"]["message"]) != 2:
             raise BadWeights("tables of the wrong size")
+        Forest(weights.trees, names)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as exc:
         raise BadWeights(type(exc).__name__) from exc
     return weights
@@ -184,4 +186,4 @@ def take(table: npt.NDArray[np.float32], hashes: Hashes) -> npt.NDArray[np.float
     return found
 
 
-__all__ = ["FORMAT", "BadWeights", "Encoded", "LinearModel", "Scores", "Weights", "cues", "load", "word_hash"]
+__all__ = ["FORMAT", "BadWeights", "Encoded", "Floats", "LinearModel", "Scores", "Weights", "cues", "load", "word_hash"]

@@ -17,6 +17,7 @@ from pii_scan.semantic import cues
 from pii_scan.semantic.features import NOTHING, Message, measure
 from pii_scan.semantic.model import BadWeights, Floats, LinearModel, Scores, Weights, load
 from pii_scan.semantic.segment import Unit, units
+from pii_scan.semantic.trees import Forest
 from pii_scan.text import Extraction
 
 REVIEW, BLOCK = 0.5, 0.9
@@ -84,6 +85,7 @@ class SemanticStage:
         if set(self._names) != set(measure(NOTHING)):
             raise BadWeights("features of another version")
         self._offset = np.array(self.weights.meta["bias"]["message"], np.float64)
+        self._forest = Forest(self.weights.trees, len(self._names))
         self._categories = tuple(Category(c) for c in self.weights.meta["categories"])
         lines = self.weights.meta["lines"]
         self._slope = math.log(BLOCK / (1 - BLOCK)) / (lines["block"] - lines["review"])
@@ -103,8 +105,10 @@ class SemanticStage:
 
     def logit(self, message: Message) -> float:
         """The message model before scaling: the higher of its two views."""
-        values = measure(message)
-        return float((self.weights.message @ np.array([values[n] for n in self._names]) + self._offset).max())
+        measured = measure(message)
+        values = np.array([measured[n] for n in self._names])
+        whole, strongest = (self.weights.message @ values + self._offset).tolist()
+        return max(float(whole) + self._forest.worth(values), float(strongest))
 
     def score(self, extraction: Extraction, rule_findings: Sequence[Finding] = ()) -> SemanticResult:
         """Judge one message. `rule_findings` are what the rules found in the same extraction."""

@@ -10,6 +10,7 @@ fixed order: the same data gives the same bytes.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse  # type: ignore[import-untyped]
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from pii_scan.findings import Finding
@@ -27,6 +29,7 @@ from pii_scan.semantic.features import NOTHING, STRONGEST, WHOLE, Message, measu
 from pii_scan.semantic.groups import folds, kept_together
 from pii_scan.semantic.mixing import Mixed, mixed
 from pii_scan.semantic.model import FORMAT, Floats, Weights
+from pii_scan.semantic.trees import COLUMNS, Forest
 from pii_scan.text import Extraction
 
 Rules = Callable[[Extraction], Sequence[Finding]]
@@ -44,7 +47,8 @@ class Recipe:
     `c_*` are inverse regularisation strengths, `balance_*` the total weight of personal against other.
     `blind_weight` and `composed_weight` are the shares of blindly drawn harmless mail, which is what life
     looks like, and of composed mail, which is not, in the message model, `mixed_weight` that of messages made by
-    `mixing` in its view of the strongest sentences. The review line is the lowest at
+    `mixing` in its view of the strongest sentences. `tree_share` is the share of the trees beside the regression
+    in the view of the whole message. The review line is the lowest at
     which rules and scores out of fold together hold at most `hold_rate` of the pass messages and
     `blind_rate` of the blindly drawn ones; the block line likewise blocks at most `block_rate`. Composed
     messages, harder than life on purpose, have no say in the lines when there is enough other mail.
@@ -58,11 +62,27 @@ class Recipe:
     c_topic: float = 3.0
     c_message: float = 0.05
     blind_weight: float = 2.0
-    composed_weight: float = 0.5
+    composed_weight: float = 1.0
     mixed_weight: float = 0.3
-    hold_rate: float = 0.081
-    blind_rate: float = 0.041
+    trees: int = 200
+    tree_rate: float = 0.05
+    tree_share: float = 0.7
+    leaves: int = 8
+    least_in_leaf: int = 15
+    strongest_later: float = 0.2
+    hold_rate: float = 0.078
+    blind_rate: float = 0.039
     block_rate: float = 0.012
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MessageModel:
+    """The fitted last step: `coefficients` and `bias` of the two views, `trees` of the first, `lines` by name."""
+
+    coefficients: Floats
+    bias: list[float]
+    trees: Floats
+    lines: dict[str, float]
 
 
 def train(folders: Sequence[Path], out: Path, read: Read, rules: Rules | None = None,
@@ -100,11 +120,11 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
     whole_messages = messages(examples, material, logit, document, found)
     made = mixed(material, logit, row_fold, _hosts(examples, fold, decided, whole_messages))
     names = sorted(measure(NOTHING))
-    message, bias, lines = fit_message(names, _table(names, whole_messages), (made, _table(names, made.messages)),
-                                       decided, fold, recipe, examples, found)
+    message = fit_message(names, _table(names, whole_messages), (made, _table(names, made.messages)),
+                          decided, fold, recipe, examples, found)
     meta: dict[str, Any] = {
-        "format": FORMAT, "features": names, "categories": list(fit.CATEGORIES), "lines": lines,
-        "bias": {"sentence": float(sentences.bias[0]), "document": float(whole.bias[0]), "message": bias,
+        "format": FORMAT, "features": names, "categories": list(fit.CATEGORIES), "lines": message.lines,
+        "bias": {"sentence": float(sentences.bias[0]), "document": float(whole.bias[0]), "message": message.bias,
                  "topics": [float(b) for b in topic_bias]},
         "trained_on": {"messages": len(examples), "block": int((decided == 1).sum()),
                        "pass": int((decided == 0).sum()), "sentences": len(material.owner),
@@ -114,7 +134,7 @@ def fit_prepared(examples: Sequence[Example], material: fit.Material, found: Seq
     weights = Weights(
         words=sentences.table[:words].astype(np.float16), letters=sentences.table[words:].astype(np.float16),
         topics=topics.astype(np.float16), document=whole.table.astype(np.float16), common=material.common,
-        message=message, meta=meta)
+        message=message.coefficients, trees=message.trees, meta=meta)
     return replace(weights, meta=meta | {"version": _version(weights)})
 
 
@@ -146,7 +166,8 @@ def _table(names: Sequence[str], of: Sequence[Message]) -> Floats:
 
 def _version(weights: Weights) -> str:
     digest = hashlib.sha256()
-    for table in (weights.words, weights.letters, weights.topics, weights.document, weights.message):
+    for table in (weights.words, weights.letters, weights.topics, weights.document, weights.message,
+                  weights.trees):
         digest.update(np.ascontiguousarray(table).tobytes())
     return digest.hexdigest()[:12]
 
@@ -198,12 +219,13 @@ def messages(examples: Sequence[Example], material: fit.Material, logit: Floats,
 
 def fit_message(names: Sequence[str], x: Floats, made: tuple[Mixed, Floats], decided: npt.NDArray[np.int64],
                 fold: npt.NDArray[np.int64], recipe: Recipe, examples: Sequence[Example],
-                found: Sequence[Sequence[Finding]]) -> tuple[Floats, list[float], dict[str, float]]:
-    """(coefficients, biases, lines) of the message model: two views, each on its own features.
+                found: Sequence[Sequence[Finding]]) -> MessageModel:
+    """The message model: two views, each on its own features.
 
-    The view of the whole message learns from real messages, the view of the strongest sentences also from
-    mixed ones. Each is shifted so that 0 is the review line it would have alone; then the higher one counts.
-    All lines come from scores out of fold.
+    The view of the whole message learns from real messages, by a regression and by trees; the view of the
+    strongest sentences is a regression that learns from mixed messages too. Each is shifted so that 0 is the
+    review line it would have alone, the second one further by `recipe.strongest_later`; then the higher one
+    counts. All lines come from scores out of fold.
     """
     use = decided >= 0
     sample = np.array([e.sample for e in examples])
@@ -215,30 +237,59 @@ def fit_message(names: Sequence[str], x: Floats, made: tuple[Mixed, Floats], dec
         good = decided == 0
     blind = good & (sample == "random")
     mix, mix_x = made
-    coefficients, biases, views = np.zeros((2, len(names))), [], []
-    for view, (of, share) in enumerate(((WHOLE, 0.0), (STRONGEST, recipe.mixed_weight))):
-        columns = np.array([n in of for n in names])
+    of_whole, of_strongest = (np.array([n in view for n in names]) for view in (WHOLE, STRONGEST))
+    share = np.full(len(mix.fold), recipe.mixed_weight)
+    trees = recipe.tree_share
 
-        def fitted(real: npt.NDArray[np.bool_], extra: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_] = columns,
-                   share: float = share) -> tuple[Floats, float]:
-            extra = extra & (share > 0)
-            return _regression(np.concatenate([x[real], mix_x[extra]])[:, columns],
-                               np.concatenate([decided[real], mix.personal[extra]]),
-                               np.concatenate([weight[real], np.full(int(extra.sum()), share)]), recipe)
+    def whole(real: npt.NDArray[np.bool_]) -> tuple[Floats, float, Floats]:
+        part, bias = _regression(x[real], of_whole, decided[real], weight[real], recipe)
+        nodes, start = fit_trees(x[real], decided[real], weight[real], recipe)
+        return (1 - trees) * part, (1 - trees) * bias + trees * start, nodes
 
-        scores = np.zeros(len(x))
-        for k in range(recipe.folds):
-            part, bias = fitted(use & (fold != k), mix.fold != k)
-            scores[fold == k] = x[fold == k][:, columns] @ part + bias
-        line = _review_line(scores, rule, good, blind, recipe)
-        part, bias = fitted(use, np.ones(len(mix.fold), np.bool_))
-        coefficients[view, columns] = part
-        biases.append(bias - line)
-        views.append(scores - line)
-    scores = np.maximum(*views)
+    def strongest(real: npt.NDArray[np.bool_], extra: npt.NDArray[np.bool_]) -> tuple[Floats, float]:
+        return _regression(np.concatenate([x[real], mix_x[extra]]), of_strongest,
+                           np.concatenate([decided[real], mix.personal[extra]]),
+                           np.concatenate([weight[real], share[extra]]), recipe)
+
+    views = np.zeros((2, len(x)))
+    for k in range(recipe.folds):
+        own = fold == k
+        part, bias, nodes = whole(use & ~own)
+        forest = Forest(nodes, len(names))
+        views[0, own] = x[own] @ part + bias + [forest.worth(row) for row in x[own]]
+        part, bias = strongest(use & ~own, mix.fold != k)
+        views[1, own] = x[own] @ part + bias
+    lines = np.array([_review_line(view, rule, good, blind, recipe) for view in views])
+    lines[1] += recipe.strongest_later
+    one, one_bias, nodes = whole(use)
+    two, two_bias = strongest(use, np.ones(len(mix.fold), np.bool_))
+    scores = (views - lines[:, None]).max(axis=0)
     review = _review_line(scores, rule, good, blind, recipe)
     block = max(review + 0.1, _line(scores[good], rule[good] >= RULE_BLOCKS, recipe.block_rate))
-    return coefficients, biases, {"review": review, "block": block}
+    return MessageModel(np.stack([one, two]), [one_bias - float(lines[0]), two_bias - float(lines[1])], nodes,
+                        {"review": review, "block": block})
+
+
+def fit_trees(x: Floats, y: npt.NDArray[np.int64], weight: Floats, recipe: Recipe) -> tuple[Floats, float]:
+    """(nodes as `Forest` reads them, worth times `recipe.tree_share`; the log-odds the trees start from)."""
+    model = GradientBoostingClassifier(n_estimators=recipe.trees, learning_rate=recipe.tree_rate, max_depth=None,
+                                       max_leaf_nodes=recipe.leaves, min_samples_leaf=recipe.least_in_leaf,
+                                       subsample=0.5, max_features=0.2, random_state=7)
+    seen = x.astype(np.float32)
+    model.fit(seen, y, sample_weight=weight)
+    nodes = np.zeros((recipe.trees, 2 * recipe.leaves - 1, COLUMNS))
+    for table, (one,) in zip(nodes, model.estimators_, strict=True):
+        tree = one.tree_
+        size, at = tree.node_count, np.arange(tree.node_count)
+        leaf = tree.children_left < 0
+        table[:, 2] = table[:, 3] = np.arange(len(table))
+        table[:size, 0] = np.where(leaf, 0, tree.feature)
+        table[:size, 1] = np.where(leaf, 0.0, tree.threshold)
+        table[:size, 2] = np.where(leaf, at, tree.children_left)
+        table[:size, 3] = np.where(leaf, at, tree.children_right)
+        table[:size, 4] = np.where(leaf, tree.value[:, 0, 0] * recipe.tree_rate * recipe.tree_share, 0.0)
+    share = float(np.average(y, weights=weight))
+    return nodes, math.log(share / (1 - share))
 
 
 def _review_line(scores: Floats, rule: Floats, good: npt.NDArray[np.bool_], blind: npt.NDArray[np.bool_],
@@ -256,11 +307,15 @@ def _line(scores: Floats, settled: npt.NDArray[np.bool_], most: float) -> float:
     return float(order[min(left, len(order) - 1)])
 
 
-def _regression(x: Floats, y: npt.NDArray[np.int64], weight: Floats, recipe: Recipe) -> tuple[Floats, float]:
-    """(coefficients, bias) for the features as they are."""
+def _regression(x: Floats, of: npt.NDArray[np.bool_], y: npt.NDArray[np.int64], weight: Floats,
+                recipe: Recipe) -> tuple[Floats, float]:
+    """(coefficients, bias) for the features as they are; coefficients are 0 outside `of`."""
+    x = x[:, of]
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread[spread < 1e-9] = 1.0
     model = LogisticRegression(C=recipe.c_message, max_iter=5000)
     model.fit((x - centre) / spread, y, sample_weight=weight)
-    coefficients = model.coef_[0] / spread
-    return coefficients, float(model.intercept_[0] - coefficients @ centre)
+    part = model.coef_[0] / spread
+    coefficients = np.zeros(len(of))
+    coefficients[of] = part
+    return coefficients, float(model.intercept_[0] - part @ centre)
