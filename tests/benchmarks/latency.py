@@ -115,8 +115,10 @@ class Bench:
             for n, raw in enumerate(items):
                 self.world.put("dana.reid", f"{name}{n}", raw)
                 before = self.ruled()
-                while not watch.look(everywhere=True):
-                    time.sleep(0.1)  # a file just written may still be growing, to the folder mailbox
+                end = time.monotonic() + 60
+                while not watch.look(everywhere=True):  # a file just written may still be growing, to the mailbox
+                    assert time.monotonic() < end, "the item was not brought"
+                    time.sleep(0.1)
                 began = time.perf_counter()
                 self.wait_for(before + 1)
                 times.append(time.perf_counter() - began)
