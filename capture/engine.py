@@ -364,9 +364,9 @@ class Engine:
         """Queue a job of this engine in the caller's transaction; see `Jobs.enqueue`."""
         self.jobs.enqueue(session, job, self._jobs[job].queue, job_id, args, priority=priority, delay=delay)
 
-    def enqueue(self, session: Session, capture: str, run: int = 0) -> None:
+    def enqueue(self, session: Session, capture: str, run: int = 0, *, priority: int = 0) -> None:
         """Queue a capture in the caller's transaction. The same capture and run twice is once."""
-        self.enqueue_job(session, CAPTURE, workflow_id(capture, run), [capture, run])
+        self.enqueue_job(session, CAPTURE, workflow_id(capture, run), [capture, run], priority=priority)
 
     def running(self, queue: str | None = None) -> int:
         """How many jobs run in this process, of one queue or of all: low-priority work makes way by it."""

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from capture import pipeline, rescan
 from capture.auditing import Checkpoints
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
@@ -78,6 +80,11 @@ class Worker:
         with self.tools.database.reading() as session:
             return ledger.outcomes(session)
 
+    def bring(self, session: Session, capture: str) -> None:
+        """Queue what the watching found so that mailboxes take turns: one with a thousand items does not keep the
+        others waiting. What somebody asked for by name goes first and does not come this way."""
+        self.engine.enqueue(session, capture, priority=tries.turn(session, capture))
+
     def finish(self) -> bool:
         """Stop the engine, once; False when something had to be left in hand."""
         if not self.stopped:
@@ -103,7 +110,7 @@ def running(settings: Settings) -> Iterator[Worker]:
 
 
 def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> None:
-    watching = Watch(worker.tools, worker.engine.enqueue, worker.lifeline.executor)
+    watching = Watch(worker.tools, worker.bring, worker.lifeline.executor)
     retry, first, away = worker.tools.settings.engine.retry_seconds, True, 0
     try:
         while not stop.is_set():

@@ -95,6 +95,13 @@ def unfinished(session: Session) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(Capture).where(_OPEN)) or 0
 
 
+def turn(session: Session, capture_id: str, *, at_most: int = 1000) -> int:
+    """The how-manieth unfinished capture of its mailbox this is, from 1 to `at_most`."""
+    mailbox = sa.select(Capture.mailbox).where(col(Capture.id) == capture_id).scalar_subquery()
+    waiting = sa.select(Capture.id).where(col(Capture.mailbox) == mailbox, _OPEN).limit(at_most).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(waiting)) or 1
+
+
 def oldest(session: Session) -> datetime | None:
     """Since when the longest waiting capture is unfinished."""
     return session.scalars(select(Capture.created).where(_OPEN).order_by(col(Capture.created)).limit(1)).first()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlmodel import col, select
 from world import SETTINGS, World, mail, make_world
 
 from capture import jobs, pipeline, worker
@@ -21,6 +22,7 @@ from capture.errors import TryLater
 from capture.wiring import Tools
 from store import tries
 from store.database import open_database
+from store.tables import Capture
 
 ROOT = Path(__file__).parent.parent.parent
 BUSINESS = "Thank you for the quote. Could we start the course on Monday the 9th at 8:30 in the usual room?\n"
@@ -148,3 +150,19 @@ def test_parked_work_is_shown_by_list_and_doctor(world: World) -> None:
     assert (checks["parked work"], checks["workers"]) == ("fail", "ok")
     assert mailweir(world, "jobs", "retry", "--all").stdout.strip() == "1 queued again"
     assert mailweir(world, "jobs", "list", "--dead").returncode == 0
+
+
+def test_a_small_mailbox_does_not_wait_behind_a_large_one(world: World) -> None:
+    for number in range(40):
+        world.put("amy.large", f"m{number}", mail(f"S{number}", BUSINESS))
+    for number in range(2):
+        world.put("zoe.small", f"m{number}", mail(f"Z{number}", BUSINESS))
+    with worker.running(world.settings) as running:
+        watch = worker.Watch(running.tools, running.bring, running.lifeline.executor)
+        watch.look(everywhere=True)
+        until(lambda: not running.busy(), 120)
+        watch.close()
+        with running.tools.database.reading() as session:
+            order = session.scalars(select(Capture.mailbox).order_by(col(Capture.finished))).all()
+    assert len(order) == 42
+    assert max(place for place, mailbox in enumerate(order) if mailbox == "zoe.small") < 30
