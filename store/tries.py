@@ -97,8 +97,8 @@ def unfinished(session: Session) -> int:
 
 def turn(session: Session, capture_id: str, *, at_most: int = 1000) -> int:
     """The how-manieth unfinished capture of its mailbox this is, from 1 to `at_most`."""
-    mailbox = sa.select(Capture.mailbox).where(col(Capture.id) == capture_id).scalar_subquery()
-    waiting = sa.select(Capture.id).where(col(Capture.mailbox) == mailbox, _OPEN).limit(at_most).subquery()
+    mailbox = select(Capture.mailbox).where(col(Capture.id) == capture_id).scalar_subquery()
+    waiting = select(Capture.id).where(col(Capture.mailbox) == mailbox, _OPEN).limit(at_most).subquery()
     return session.scalar(sa.select(sa.func.count()).select_from(waiting)) or 1
 
 
