@@ -147,6 +147,9 @@ def link(tools: Tools, capture: str) -> int:
             raise BadState(f"capture {capture}: ruled {row.outcome or 'nothing'}, asked to link")
         if row.state != CaptureState.DECIDED:
             return 0  # it is linked; what became of it since must not be undone
+        objection = ledger.objection(session, capture)
+    if objection:
+        raise StepFailed(objection)
     if row.mailbox == pulls.CRM:
         return _put_back(tools, row)
     if row.summary.get("why") == "already-linked":
@@ -190,7 +193,11 @@ def hold(tools: Tools, capture: str, reason: str) -> str:
 
 def gone(tools: Tools, capture: str) -> str:
     """Note that the item left the mailbox before it could be fetched. Where it is now, its tag is found again; who
-    asked for it in person is told."""
+    asked for it in person is told. One that an earlier run fetched is held: what is kept of it is all there is."""
+    with tools.database.reading() as session:
+        fetched = quarantine.blobs(session, capture_id=capture, kind="mail")
+    if fetched:
+        return hold(tools, capture, ItemGone.code)
     with tools.database.session() as session:
         row = ledger.gone(session, capture)
         if row.requested_by:
@@ -234,15 +241,18 @@ def notify(tools: Tools, capture: str) -> str:
 
 def deliver(tools: Tools, limit: int = 20) -> int:
     """Send the notices that are due; returns how many went out. At least once each."""
-    with tools.database.session() as session:
-        taken = outbox.take(session, limit=limit)
     sent = 0
-    for notice in taken:
+    for _ in range(limit):
+        with tools.database.session() as session:
+            taken = outbox.take(session, limit=1)  # one at a time: a slow server must not outlast the claims
+        if not taken:
+            break
+        [notice] = taken
         text = notices.render(notice.template, notice.data, contact=tools.settings.notify.contact)
         try:
             directly("send", partial(tools.notifier.send, notice.id, notice.recipient, text.subject, text.text))
         except StepFailed as failure:
-            with tools.database.session() as session:
+            with contextlib.suppress(BadState), tools.database.session() as session:  # another sender has it now
                 outbox.mark_failed(session, notice.id, code=failure.reason, retry=failure.retry)
             continue
         with tools.database.session() as session:

@@ -201,6 +201,19 @@ def decide(session: Session, capture_id: str) -> Ruling:
     return ruling
 
 
+def objection(session: Session, capture_id: str) -> str:
+    """Why a capture that was ruled "link" must be held all the same, "" when nothing speaks against it.
+
+    Between the ruling and the link hours may pass (the CRM was away, the work was parked): another copy may be held,
+    or this content confirmed as personal, since then. What a reviewer released stays released.
+    """
+    capture = get(session, capture_id)
+    if capture.summary.get("why") == "released":
+        return ""
+    ruling = _rule(session, capture, session.get_one(Item, capture.item_id))
+    return "" if ruling.link else ruling.why if ruling.why != "decision" else "confirmed-before"
+
+
 def linked(session: Session, capture_id: str, *, activity: str, matched: str, records: int) -> Capture:
     """The CRM has the item. Content that only this capture needed is destroyed.
 
@@ -260,12 +273,13 @@ def hold(session: Session, capture_id: str, *, reason: str = "", actor: str = SE
     item = _item_of(session, capture)
     was_linked = item.state == ItemState.LINKED
     case, made = _open_case(session, capture, item, reason or _reason(capture))
+    former = capture.case_id  # released, but it could not be linked
     capture.case_id, capture.outcome = case.id, "hold"
     item.state, item.updated = ItemState.HELD, now()
     capture.summary = capture.summary | {"joined": not made, "was_linked": was_linked}
     session.flush()
     if made or not quarantine.blobs(session, case_id=case.id):
-        quarantine.hold(session, capture.id, _id(case))
+        quarantine.hold(session, capture.id, _id(case), former=former)
     else:
         quarantine.destroy_all(session, capture_id=capture.id)
     if not made and _new_tracker(session, capture, case):

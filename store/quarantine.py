@@ -117,10 +117,13 @@ def blobs(session: Session, *, capture_id: str = "", case_id: int | None = None,
                  for i, c, n, r, k, s, made, gone in session.execute(query))
 
 
-def hold(session: Session, capture_id: str, case_id: int) -> int:
-    """Keep the staged blobs of a capture for its case; returns how many."""
+def hold(session: Session, capture_id: str, case_id: int, *, former: int | None = None) -> int:
+    """Keep the staged blobs of a capture for its case, and what its `former` case still holds (it was released, and
+    could not be linked); returns how many."""
     begin_write(session)
     staged = [b.id for b in blobs(session, capture_id=capture_id) if b.role is BlobRole.STAGED]
+    if former is not None:
+        staged += [b.id for b in blobs(session, case_id=former)]
     session.execute(update(Blob).where(col(Blob.id).in_(staged)).values(role=BlobRole.HELD, case_id=case_id))
     return len(staged)
 

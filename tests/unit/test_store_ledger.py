@@ -262,6 +262,40 @@ def test_every_tracker_of_a_released_case_is_linked_and_the_content_goes_with_th
         assert ledger.unfinished(session) == ()
 
 
+def test_content_follows_a_capture_that_cannot_be_linked_after_its_release(store: Store) -> None:
+    db, keys = store
+    first, _, held = run(store, "anna", BLOCK)
+    second, _, _ = run(store, "bert", BLOCK)
+    assert held is not None
+    with db.session() as session:
+        cases.release(session, held.number, actor="rev", reason="false-positive")
+    with db.session() as session:
+        again = ledger.hold(session, second, reason="crm-refused")
+    finish(db, first, ledger.Ruling("link", "released", ""))
+    with db.session() as session:
+        case = cases.get(session, again.number)
+        assert quarantine.reveal(session, keys, case, "mail", actor="rev", reason="review") == b"content"
+        assert cases.delete(session, again.number, actor="rev", reason="confirmed") == 1
+        assert quarantine.read_kind(session, keys, first, "mail") is None
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_what_was_ruled_is_not_linked_when_a_copy_was_held_or_confirmed_meanwhile(
+        store: Store, *, confirmed: bool) -> None:
+    db, keys = store
+    capture_id, ruling = sight(db, keys, "anna", M1, PASS)
+    assert ruling.link
+    with db.reading() as session:
+        assert ledger.objection(session, capture_id) == ""
+    _, _, held = run(store, "bert", BLOCK)
+    assert held is not None
+    if confirmed:
+        with db.session() as session:
+            cases.delete(session, held.number, actor="rev", reason="confirmed")
+    with db.reading() as session:
+        assert ledger.objection(session, capture_id) == ("confirmed-before" if confirmed else "other-copy-held")
+
+
 def test_what_a_reviewer_confirmed_is_held_again_even_when_the_scan_passes(store: Store) -> None:
     db, _ = store
     _, _, held = run(store, "anna", BLOCK)
