@@ -62,17 +62,30 @@ def pay(tools: Tools, limit: int = 50) -> int:
         due = [(row.capture_id, row.state) for row in watch.owed(session, limit)]
     shown = 0
     for capture, state in due:
+        if _covered(tools, capture):
+            with tools.database.session() as session:
+                watch.paid(session, capture)
+                ledger.shown_late(session, capture, shown=False)
+            continue
         try:
             there = directly("mark", partial(show, tools, capture, state))
         except StepFailed as failure:
             with tools.database.session() as session:
-                watch.owed_again(session, capture, failure.reason)
+                watch.owed_again(session, capture, failure.reason, away=failure.retry)
             continue
         with tools.database.session() as session:
             watch.paid(session, capture)
             ledger.shown_late(session, capture, shown=there)
         shown += there
     return shown
+
+
+def _covered(tools: Tools, capture: str) -> bool:
+    """Whether the item was tagged again since: what it shows is the newer capture's to say."""
+    with tools.database.reading() as session:
+        row = ledger.get(session, capture)
+        newest = places.latest(session, row.mailbox, [row.source_key])[row.source_key]
+        return newest.id != row.id and newest.outcome != "cancel"
 
 
 def source_key(tools: Tools, ref: ItemRef) -> str:

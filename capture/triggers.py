@@ -5,6 +5,7 @@
     tag                                 unfinished, "pending" was shown before          bring it again when that is done
     tag                                 done, and its state was shown before            bring it: a new generation
     in a trigger folder, no state       none, or it ended gone or cancelled             bring it
+    state "pending"                     it ended gone: our own write took the tag off   bring it
     no tag, no state                    nobody picked it up yet                         cancel it
     no tag, no state, stamp "linked"    linked, and shown as linked                     somebody asks to untrack it
     anything else                                                                       nothing: our own write, a copy
@@ -51,7 +52,8 @@ def judge(sighting: Sighting, latest: Capture | None, *, in_trigger: bool, asked
     if _is_old(sighting, latest, asked):
         return Act.NOTHING
     if latest.outcome in ("gone", "cancel"):
-        return Act.BRING if asks else Act.NOTHING
+        back = latest.outcome == "gone" and sighting.state == states.PENDING
+        return Act.BRING if asks or back else Act.NOTHING
     if latest.state not in DONE:
         return _while_underway(sighting, latest, asks=asks)
     if sighting.tagged:

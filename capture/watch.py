@@ -405,21 +405,26 @@ class Watch:
 
     def _asking(self, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *,
                 in_trigger: bool) -> list[Sighting]:
-        """The sightings that ask for something, judged without a lock; `_act` judges them again under it. Of several
-        of one item the last is the newest."""
-        keyed = {marking.source_key(self.tools, s.ref): s for s in sightings}
+        """The sightings that ask for something, judged without a lock; `_act` judges them again under it."""
+        keyed = self._keyed(sightings)
         with self.tools.database.reading() as session:
-            known = places.latest(session, mailbox, list(keyed))
-            return [s for key, s in keyed.items()
+            known = places.latest(session, mailbox, [key for key, _ in keyed])
+            return [s for key, s in keyed
                     if judge(s, known.get(key), in_trigger=in_trigger, asked=asked) is not Act.NOTHING]
+
+    def _keyed(self, sightings: Sequence[Sighting]) -> list[tuple[str, Sighting]]:
+        """The sightings with their source keys. Of several of one item the last is the newest; copies, which some
+        servers know by one identity, each have their say."""
+        found = {(marking.source_key(self.tools, s.ref), s.ref.key): s for s in sightings}
+        return [(key, s) for (key, _), s in found.items()]
 
     def _act(self, session: Session, mailbox: str, sightings: Sequence[Sighting], asked: datetime, *,
              in_trigger: bool, record: str) -> int:
         """Do what the sightings ask for; returns how many captures were registered or will be."""
-        keyed = {marking.source_key(self.tools, s.ref): s for s in sightings}
-        known = places.latest(session, mailbox, list(keyed))
+        keyed = self._keyed(sightings)
+        known = places.latest(session, mailbox, [key for key, _ in keyed])
         brought = 0
-        for key, sighting in keyed.items():
+        for key, sighting in keyed:
             latest = known.get(key)
             act = judge(sighting, latest, in_trigger=in_trigger, asked=asked)
             if act is Act.BRING:
@@ -428,11 +433,16 @@ class Watch:
                 brought += 1
             elif latest is not None and act is Act.AGAIN:
                 places.tagged_again(session, latest.id, self._locator(sighting))
-            elif latest is not None and act is Act.CANCEL:
+            elif latest is not None and act is Act.CANCEL and self._is_there(latest, sighting):
                 ledger.cancel(session, latest.id, why="tag-removed")
             elif latest is not None and act is Act.UNTRACK:
                 watch.ask_untrack(session, latest)
         return brought
+
+    def _is_there(self, capture: Capture, sighting: Sighting) -> bool:
+        """Whether this is the very item that was tagged: a copy of it, without the tag, takes nothing back."""
+        spot = places.spot_of(self.tools.keys, capture)
+        return spot is not None and spot.key == sighting.ref.key
 
     def _register(self, session: Session, sighting: Sighting, source_key: str, *, trigger: str, record: str) -> Capture:
         ref = sighting.ref

@@ -29,7 +29,8 @@ from store.tables import Capture
 from store.watch_tables import OwedMark, UntrackRequest, WatchCursor, WatchedFolder, WatchedMailbox
 
 SERVICE = "mailweir"
-MARK_TRIES = 12
+MARK_TRIES, MARK_TRIES_AWAY = 12, 700
+"""After how many tries a state is given up: when the item itself is the trouble, and when the server is (a week)."""
 MARK_BACKOFF_SECONDS = (5, 15, 60, 300, 900)
 
 
@@ -292,8 +293,8 @@ def paid(session: Session, capture_id: str) -> None:
     session.execute(sa.delete(OwedMark).where(col(OwedMark.capture_id) == capture_id))
 
 
-def owed_again(session: Session, capture_id: str, code: str, *, wait: float = 0.0) -> None:
-    """It failed once more: wait longer, or give up after `MARK_TRIES`."""
+def owed_again(session: Session, capture_id: str, code: str, *, wait: float = 0.0, away: bool = False) -> None:
+    """It failed once more: wait longer, or give up. `away`: a later try may work, so that takes much longer."""
     begin_write(session)
     row = session.get(OwedMark, capture_id)
     if row is None:
@@ -301,7 +302,7 @@ def owed_again(session: Session, capture_id: str, code: str, *, wait: float = 0.
     moment = db_now(session)
     pause = max(wait, MARK_BACKOFF_SECONDS[min(row.attempts, len(MARK_BACKOFF_SECONDS) - 1)])
     row.code, row.due = code, moment + timedelta(seconds=pause)
-    if row.attempts >= MARK_TRIES:
+    if row.attempts >= (MARK_TRIES_AWAY if away else MARK_TRIES):
         row.given_up = moment
     session.flush()
 

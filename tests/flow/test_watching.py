@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from canaries import CANARY_BIRTH, CANARY_NAME, CANARY_SIN
-from mailboxes import calendar_file
+from mailboxes import calendar_file, plain_mail
 from watching import DANA, TAG, Rig, rig
 
-from capture import marking
+from capture import marking, pipeline
 from capture.errors import Changed, Parked, TryLater
 from capture.mailbox import composed
 from capture.mailbox.memory import MemoryMailbox
@@ -21,7 +21,7 @@ from capture.requests import request
 from capture.settings import Settings
 from capture.wiring import build_extractor, build_scanner
 from pii_scan.text import Unread
-from store import leases, watch
+from store import leases, quarantine, watch
 from store.crm_tables import Organisation
 from store.errors import StaleCursor
 
@@ -245,6 +245,57 @@ def test_an_item_deleted_while_it_is_worked_on_is_linked_and_the_audit_says_it_i
     assert made.rows("SELECT count(*) FROM owed_mark") == [(0,)]
 
 
+def test_an_item_deleted_after_it_was_fetched_is_kept_for_a_reviewer(made: Rig) -> None:
+    item = made.mail("m")
+    made.look()
+    capture = made.queued[0]
+    extract = made.tools.extractor.extract
+
+    def killed(raw: bytes, *, name: str = "") -> Any:
+        raise KeyboardInterrupt
+
+    made.tools.extractor.extract = killed
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.capture_item(capture, made.tools)
+    made.tools.extractor.extract = extract
+    made.mailbox.delete(item)
+    assert made.work() == ["hold"], "what was fetched cannot be lost any more"
+    [(case, reason)] = made.rows("SELECT id, reason FROM quarantine_case")
+    assert reason == "item-gone"
+    with made.tools.database.reading() as session:
+        assert quarantine.read_kind(session, made.tools.keys, capture, "mail")
+        assert quarantine.blobs(session, case_id=case, kind="mail")
+
+
+def test_an_item_that_was_gone_and_comes_back_as_pending_is_brought_again(made: Rig) -> None:
+    item = made.mail("m")
+    made.look()
+    kept = made.mailbox.items[item]
+    made.mailbox.before("fetch", lambda: made.mailbox.items.pop(item))
+    assert made.work() == ["gone"]
+    made.mailbox.items[item] = kept
+    made.mailbox.move(item, "Later")
+    assert made.categories(item) == ["CRM: pending"], "our own write took the tag off"
+    assert made.look() == 1
+    assert made.work() == ["link"]
+    assert made.categories(item) == ["CRM: linked"]
+
+
+@pytest.mark.parametrize("folder", ["Inbox", "Sent Items"])
+def test_a_copy_without_the_tag_does_not_cancel_what_waits(made: Rig, folder: str) -> None:
+    made.mailbox.add_mailbox(DANA)
+    made.look()
+    item = made.mail("m")
+    copied = made.mailbox.copy(item, folder)
+    made.mailbox.items[copied].identity = item  # as on a server that knows copies by their Message-ID
+    made.mailbox.set_categories(copied, ("Red",))
+    assert made.look() == 1
+    made.mailbox.set_categories(copied, ("Blue",))
+    assert made.look() == 0
+    assert made.work() == ["link"]
+    assert made.categories(item) == ["CRM: linked"]
+
+
 def test_a_renamed_folder_changes_nothing(made: Rig) -> None:
     made.mail("m", folder="Clients")
     made.look()
@@ -270,6 +321,34 @@ def test_a_state_that_cannot_be_shown_is_owed_and_shown_later(made: Rig) -> None
     assert made.categories(item) == ["CRM: linked"]
     assert made.rows("SELECT count(*) FROM owed_mark") == [(0,)]
     assert made.rows("SELECT locator FROM capture") == [(None,)]
+
+
+def test_an_owed_state_does_not_cover_that_of_a_newer_capture(made: Rig) -> None:
+    item = made.mail("m")
+    made.look()
+    made.mailbox.before("fetch", lambda: made.mailbox.fail("mark", Changed()))
+    assert made.work() == ["link"]
+    made.mailbox.items[item].raw = plain_mail("m", PERSONAL, "m@client.example.com")
+    made.mailbox.set_categories(item, ("CRM: pending", *TAG))
+    assert made.look() == 1
+    assert made.work() == ["hold"]
+    with made.tools.database.session() as session:
+        session.connection().exec_driver_sql("UPDATE owed_mark SET due = '2020-01-01 00:00:00'")
+    made.look()
+    assert made.categories(item) == ["CRM: held"]
+    assert made.rows("SELECT count(*) FROM owed_mark") == [(0,)]
+
+
+def test_a_state_is_owed_as_long_as_the_server_is_away(made: Rig) -> None:
+    made.mail("m")
+    made.look()
+    made.mailbox.before("fetch", lambda: made.mailbox.fail("mark", TryLater("planned"), times=99))
+    assert made.work() == ["link"]
+    for _ in range(watch.MARK_TRIES + 2):
+        with made.tools.database.session() as session:
+            session.connection().exec_driver_sql("UPDATE owed_mark SET due = '2020-01-01 00:00:00'")
+        assert marking.pay(made.tools) == 0
+    assert made.rows("SELECT given_up FROM owed_mark") == [(None,)]
 
 
 def test_a_mailbox_that_refuses_us_is_parked_and_the_others_go_on(made: Rig) -> None:
