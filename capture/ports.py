@@ -299,7 +299,7 @@ class Crm(Protocol):
     def pull(self, ident: str, version: str, case: str) -> None:
         """Replace the content, names of files included, by a stub marked with the case number; links and trackers
         stay. Does nothing when it is the stub of this case already. Raises `RecordGone`, and `RecordChanged` when
-        the content is not that of `version` any more."""
+        the content is not that of `version` any more, or the case was released meanwhile."""
 
     def restore(self, ident: str, case: str, content: bytes) -> Restored:
         """Put `content` (of `StoredItem`) back in the place of the stub of this case. "already" when there is no

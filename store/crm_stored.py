@@ -26,6 +26,7 @@ from store.crm_records import NewActivity, NewAttachment, content_of, fill, vers
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
 from store.database import begin_write
 from store.errors import NotFound
+from store.tables import Case, CaseState
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,16 @@ def load(session: Session, ident: str) -> Stored:
 def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str, str]) -> None:
     """Take the content out and put a stub (subject, body) in, marked with the case.
 
-    Does nothing when it is this stub already. Raises `NotFound`, or `ContentChanged` for another version.
+    Does nothing when it is this stub already. Raises `NotFound`, or `ContentChanged` for another version, and when
+    the case was released meanwhile: its copy of the content goes with the release.
     """
     activity = _locked(session, ident)
     if activity.stub == case:
         return
     if activity.stub or version(content_of(activity, _files(session, ident))) != expected:
+        raise ContentChanged
+    # read under the record's lock: a release commits before it puts the content back, which needs that lock
+    if session.scalars(select(Case.id).where(Case.number == case, Case.state == CaseState.RELEASED)).first():
         raise ContentChanged
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case

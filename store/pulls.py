@@ -143,12 +143,14 @@ def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[s
     if pull.state != PullState.OPEN:
         return None
     pull.state, pull.pulled = state, now()
+    case = session.scalars(select(Case).where(Case.id == pull.case_id).with_for_update(key_share=True)
+                           .execution_options(populate_existing=True)).one()
+    audit.lock(session)  # whoever is reading it just now has committed that first
     readings = list(reads.of_record(session, pull.record, pull.stored, shown_with))
     session.add_all(Exposure(case_id=pull.case_id, record=pull.record, seq=r.seq, at=r.at, actor=r.actor, how=r.how)
                     for r in readings)
     seen = Seen(len(readings), len({r.actor for r in readings}),
                 exported=any(r.how in (How.EXPORTED, How.RECEIVED) for r in readings))
-    case = session.get_one(Case, pull.case_id)
     exposure = max(int(case.summary.get("exposure", 1)), 3 if seen.exported else 2)
     case.summary = case.summary | {"origin": "rescan", "exposure": exposure, "readers": seen.people}
     session.flush()

@@ -25,7 +25,7 @@ from capture.crm.embedded import EmbeddedCrm, attachments, body_text
 from capture.errors import RecordChanged, RecordGone, TryLater
 from capture.ports import Crm, ItemRef, Linked, MailItem, StoredKind, Wanted
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part, Table
-from store import crm_records, people
+from store import cases, crm_records, people
 from store.crm_import import import_csv
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment
 from store.database import Database
@@ -337,6 +337,21 @@ def test_what_was_changed_or_deleted_meanwhile_is_not_pulled(world: EmbeddedWorl
         world.crm.pull("nothing", version, "MW-2026-000001")
     with pytest.raises(RecordGone):
         world.crm.read("nothing")
+
+
+def test_what_was_released_meanwhile_is_not_pulled(tmp_path: Path) -> None:
+    with opened(tmp_path) as (db, keys):
+        world = EmbeddedWorld(tmp_path, db)
+        ident = stored_mail(world)
+        version = world.crm.read(ident).version
+        capture_id, ruling = sight(db, keys, "bert", "<m9@example.com>", BLOCK)
+        held = finish(db, capture_id, ruling)
+        assert held is not None
+        with db.session() as session:
+            cases.release(session, held.number, actor="rev", reason="false-positive")
+        with pytest.raises(RecordChanged):  # its copy in quarantine may be destroyed
+            world.crm.pull(ident, version, held.number)
+        assert world.crm.read(ident).version == version
 
 
 def test_what_is_restored_is_what_it_was(world: EmbeddedWorld) -> None:
