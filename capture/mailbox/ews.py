@@ -16,7 +16,7 @@ exchangelib is imported in `capture/mailbox/ews*.py` only, and only when `mailbo
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from threading import Event
 from typing import Any, Final, Literal, TypeVar
@@ -47,6 +47,8 @@ log = logging.getLogger("mailweir.mailbox.ews")
 CURSOR: Final = b"ews1:"
 """Head of a cursor. Another head belongs to another backend or an older program: the folder is looked through anew."""
 TRIES: Final = 3
+UNREADABLE: Final = (ItemGone, ItemUnreadable, ServerRefused)
+"""What concerns one item or folder only, and does not pass."""
 _LEFT_OUT: Final = ("deleteditems", "junkemail", "drafts", "outbox", "syncissues", "conversationhistory")
 _FAST: Final = ("inbox", "sentitems", "calendar", "tasks")
 _FETCH: Final = {ItemKind.MAIL: mime.MAIL, ItemKind.APPOINTMENT: mime.APPOINTMENT, ItemKind.TASK: mime.TASK}
@@ -91,7 +93,7 @@ class EwsMailbox:
         page = self.connection.run(folder.mailbox, partial(
             calls.sync_items, folder=folder.key, state=state, fields=items.FIELDS[folder.kind]))
         seen: dict[str, Sighting] = {}
-        series: list[str] = []
+        series: dict[str, bool] = {}
         for change, element in page.changes:
             key = items.key_of(element)
             seen.pop(key, None)  # told twice: the later one stands, in its place
@@ -103,7 +105,7 @@ class EwsMailbox:
                 if sighting is not None:
                     seen[key] = sighting
                     if items.is_series(element):
-                        series.append(key)
+                        series[key] = sighting.tagged
         found = (*seen.values(), *self._occurrences(folder.mailbox, series))
         return Changes(found, CURSOR + page.state.encode(), more=page.more, reset=not state)
 
@@ -111,9 +113,12 @@ class EwsMailbox:
         """Every tagged item, oldest first within a folder. Looks at all items: a search by category is not to be had
         on every server, and finds nothing where the index is behind."""
         for folder in self.folders(mailbox):
-            for sighting in self._scan(folder):
-                if sighting.tagged:
-                    yield sighting
+            try:
+                for sighting in self._scan(folder):
+                    if sighting.tagged:
+                        yield sighting
+            except UNREADABLE as error:  # its sync says so as well; the other folders are looked at
+                log.warning("a folder cannot be looked through: %s", error.code)
 
     def wakeups(self, stop: Event) -> Iterator[str]:
         """A mailbox's name when something happened in it, by streaming notifications; nothing when they are off."""
@@ -290,29 +295,40 @@ class EwsMailbox:
                 yield from self._sightings(some[0].mailbox, elements)
 
     def _sightings(self, mailbox: str, elements: Iterable[Element]) -> Iterator[Sighting]:
-        series: list[str] = []
+        series: dict[str, bool] = {}
         for element in elements:
             sighting = items.sighting(mailbox, element, self.trigger)
             if sighting is not None:
                 yield sighting
                 if items.is_series(element):
-                    series.append(sighting.ref.key)
+                    series[sighting.ref.key] = sighting.tagged
         yield from self._occurrences(mailbox, series)
 
-    def _occurrences(self, mailbox: str, masters: Sequence[str]) -> Iterator[Sighting]:
+    def _occurrences(self, mailbox: str, masters: Mapping[str, bool]) -> Iterator[Sighting]:
         """The changed occurrences of series. A category on one occurrence makes it a changed one; the folder's sync
-        tells of the master only."""
-        for master in masters:
-            try:
-                [series] = self._get(mailbox, [master], ("calendar:ModifiedOccurrences",))
+        tells of the master only. `masters`: whether each is tagged; then a tag on an occurrence is the series' own,
+        which it shows as well, and the series is tracked as one."""
+        for master, tagged in masters.items():
+            for series in self._each(mailbox, [master], ("calendar:ModifiedOccurrences",)):
                 keys = [items.key_of(one) for one in series.iterfind(
                     f"{calls.tag('ModifiedOccurrences')}/{calls.tag('Occurrence')}")]
-                for element in self._get(mailbox, keys, items.CALENDAR_FIELDS) if keys else ():
+                for element in self._each(mailbox, keys, items.CALENDAR_FIELDS):
                     sighting = items.sighting(mailbox, element, self.trigger)
-                    if sighting is not None:
+                    if sighting is not None and not (tagged and sighting.tagged):
                         yield sighting
-            except ItemGone:
-                continue  # taken away meanwhile: the next sync tells
+
+    def _each(self, mailbox: str, keys: Sequence[str], fields: Sequence[str]) -> list[Element]:
+        """Items by id, without those that cannot be had: one of them must not stop the watching of a folder."""
+        if not keys:
+            return []
+        try:
+            return self._get(mailbox, keys, fields)
+        except UNREADABLE as error:
+            if len(keys) > 1:
+                return [element for key in keys for element in self._each(mailbox, [key], fields)]
+            if not isinstance(error, ItemGone):  # taken away meanwhile: the next sync tells
+                log.warning("a meeting of a series cannot be looked at: %s", error.code)
+            return []
 
     def _get(self, mailbox: str, keys: Sequence[str], fields: Sequence[str]) -> list[Element]:
         return self.connection.run(mailbox, partial(calls.get_items, keys=keys, fields=fields))

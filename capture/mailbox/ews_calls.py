@@ -19,7 +19,8 @@ from exchangelib.services.common import EWSAccountService
 from exchangelib.util import MNS, SOAPNS, TNS, create_element
 from lxml import etree
 
-from capture.mailbox.ews_errors import BadReply
+from capture.errors import TryLater
+from capture.mailbox.ews_errors import BadReply, translated
 
 Element = Any  # lxml ships no types
 
@@ -180,6 +181,8 @@ def _path(parent: Element, field: str) -> None:
 
 DISTINGUISHED: Final = ("msgfolderroot", "inbox", "sentitems", "calendar", "tasks", "deleteditems", "junkemail",
                         "drafts", "outbox", "syncissues", "conversationhistory")
+_MAY_LACK: Final = ("syncissues", "conversationhistory")
+"""Folders some servers know nothing of, and say so in their own way."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -202,9 +205,15 @@ def get_distinguished(account: Any, names: Sequence[str] = DISTINGUISHED) -> dic
     for name in names:
         _child(ids, "t:DistinguishedFolderId", Id=name)
     found = GetFolder(account=account).send(payload)
-    if found and all(isinstance(one, Exception) for one in found):
+    if len(found) != len(names):
+        raise BadReply("another number of folders than asked for")
+    failed = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, Exception)}
+    if len(failed) == len(names):
         raise found[0]
-    return {name: _folder(one) for name, one in zip(names, found, strict=False) if not isinstance(one, Exception)}
+    for name, error in failed.items():  # a busy server does not say that there is no such folder
+        if name not in _MAY_LACK and isinstance(translated(error), TryLater):
+            raise error
+    return {name: _folder(one) for name, one in zip(names, found, strict=True) if not isinstance(one, Exception)}
 
 
 _FOLDER_FIELDS = ("folder:DisplayName", "folder:FolderClass", "folder:ParentFolderId", "folder:EffectiveRights")

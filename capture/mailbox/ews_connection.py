@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty
 from typing import Any, Final, TypeVar
@@ -32,20 +32,22 @@ from exchangelib import (
     OAuth2Credentials,
     Version,
 )
-from exchangelib.errors import ErrorServerBusy, EWSError, UnauthorizedError
+from exchangelib.errors import ErrorServerBusy, UnauthorizedError
 from exchangelib.protocol import BaseProtocol, FailFast, Protocol
 from exchangelib.transport import AUTH_TYPE_MAP
 from exchangelib.version import EXCHANGE_2013_SP1
-from oauthlib.oauth2 import OAuth2Error, TokenExpiredError
+from oauthlib.oauth2 import TokenExpiredError
 
-from capture.errors import BadSettings, CaptureError, TryLater
-from capture.mailbox.ews_errors import Forbidden, translated
+from capture.errors import BadSettings, CaptureError, ItemUnreadable, TryLater
+from capture.mailbox.ews_errors import FOREIGN, Forbidden, translated
 from capture.settings import EwsSettings, Settings
 
 R = TypeVar("R")
 
 PER_MAILBOX: Final = 3
 """Requests at a time for one mailbox."""
+LARGEST_REPLY: Final = 210_000_000
+"""Bytes of one reply: an item of 150 MB. What is larger is not read to its end, and the item is held."""
 LONGEST_PAUSE: Final = 900.0
 FIRST_PAUSE: Final = 2.0
 AUTH: Final = {"basic": BASIC, "ntlm": NTLM, "kerberos": GSSAPI, "oauth": OAUTH2}
@@ -72,6 +74,24 @@ class Policy(FailFast):  # type: ignore[misc] # exchangelib ships no types
         super().raise_response_errors(response)
 
 
+def _bounded(response: Any, *_: Any, stream: bool = False, **__: Any) -> None:
+    """Have a reply read to `LARGEST_REPLY` and no further. Raises `ItemUnreadable` while it is read."""
+    if stream:
+        return
+    pieces = response.iter_content
+
+    def counted(*args: Any, **options: Any) -> Iterator[bytes]:
+        length = 0
+        for piece in pieces(*args, **options):
+            length += len(piece)
+            if length > LARGEST_REPLY:
+                response.close()
+                raise ItemUnreadable("larger than is taken")
+            yield piece
+
+    response.iter_content = counted
+
+
 def _seconds(value: str) -> float:
     return float(value) if value.isdigit() else 0.0
 
@@ -95,6 +115,7 @@ class _Pool(Protocol):  # type: ignore[misc] # as above
         """A session that checks certificates and takes nothing from the environment (proxies, .netrc)."""
         session = super().raw_session(prefix, **oauth)
         session.trust_env, session.verify = False, cls.verify
+        session.hooks["response"].append(_bounded)
         return session
 
     def get_session(self) -> Any:
@@ -209,7 +230,7 @@ class Connection:
                     answer = self._ask(mailbox, ask)
                 except (UnauthorizedError, TokenExpiredError):
                     answer = self._ask(mailbox, ask)
-            except (EWSError, OAuth2Error, OSError, LookupError, AttributeError, TypeError, ValueError) as error:
+            except FOREIGN as error:
                 raise self._paced(pace, translated(error)) from None
         pace.failures = 0
         return answer

@@ -11,12 +11,14 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import requests
 from exchangelib import errors as ews
 from lxml import etree
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749.errors import TemporarilyUnavailableError, TokenExpiredError
+from spnego.exceptions import SpnegoError
 
 from capture.errors import (
     CaptureError,
@@ -40,6 +42,11 @@ class Forbidden(ews.EWSError):  # type: ignore[misc] # exchangelib ships no type
 
 class BadReply(ews.EWSError):  # type: ignore[misc] # as above
     """A reply that breaks off or is no EWS reply at all."""
+
+
+FOREIGN: Final = (ews.EWSError, OAuth2Error, SpnegoError, OSError, LookupError, AttributeError, TypeError, ValueError,
+                  etree.LxmlError)
+"""What exchangelib and what it stands on may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ def translated(error: BaseException) -> CaptureError:
         return TryLater(f"away, {type(error).__name__}")
     if isinstance(error, TokenExpiredError):
         return TryLater("token expired")
-    if isinstance(error, OAuth2Error):
+    if isinstance(error, (OAuth2Error, SpnegoError)):
         return Parked(f"sign-in, {type(error).__name__}")
     if isinstance(error, (AttributeError, KeyError, TypeError, ValueError, IndexError, etree.LxmlError)):
         log.warning("a reply could not be taken apart: %s", where(error))

@@ -187,10 +187,11 @@ class GraphHttp:
             raw = bytearray()
             try:
                 with self._client.stream(method, url, params=params, headers=headers, content=content) as reply:
+                    most = limit if reply.status_code < 300 else MAX_JSON  # an error is read whatever its length
                     for chunk in reply.iter_bytes():
                         raw += chunk
-                        if len(raw) > limit:
-                            raise TooLarge(f"more than {limit} bytes", head=bytes(raw[:limit]))
+                        if len(raw) > most:
+                            raise TooLarge(f"more than {most} bytes", head=bytes(raw[:most]))
             except _CUT as exc:
                 error = translated(exc)
                 if isinstance(error, TryLater):

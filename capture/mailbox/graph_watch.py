@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from capture.errors import CursorLost, ItemGone, TryLater
+from capture.errors import CaptureError, CursorLost, ItemGone, TryLater
 from capture.mailbox import graph_parse as parse
 from capture.mailbox import states
 from capture.mailbox.graph_errors import CannotFilter
 from capture.mailbox.graph_http import GraphHttp, values
-from capture.mailbox.graph_ids import Place, literal, quoted, reference, user
+from capture.mailbox.graph_ids import Place, literal, place_of, quoted, reference, user
 from capture.ports import Changes, Folder, Sighting
 from capture.settings import GraphSettings
 
@@ -64,11 +64,11 @@ class GraphWatch:
         link, full, begun = self._resume(cursor, folder)
         prefer = f"odata.maxpagesize={self._settings.page_size}"
         if link:
-            body = self._http.get(folder.mailbox, self._http.checked_link(link), prefer=prefer)
+            body = self._onward(folder, self._http.checked_link(link), prefer, full=full)
         else:
             url, params = self._start(folder)
             body = self._http.get(folder.mailbox, url, params=params, prefer=prefer)
-        sightings = list(self._sightings(folder, values(body)))
+        sightings = [one if full else self._looked_at(folder, one) for one in self._sightings(folder, values(body))]
         onward, done = body.get("@odata.nextLink"), body.get("@odata.deltaLink")
         if not onward and not done:
             raise TryLater("graph: a page without a link to go on with")
@@ -159,6 +159,30 @@ class GraphWatch:
             return "", True, now.isoformat()
         return link, full, begun
 
+    def _onward(self, folder: Folder, link: str, prefer: str, *, full: bool) -> Any:
+        """The page behind a link. A link that is refused for good, whatever the words, is a lost cursor; in a full
+        pass it is an error, since another full pass would end the same way."""
+        try:
+            return self._http.get(folder.mailbox, link, prefer=prefer)
+        except CaptureError as error:
+            if full or type(error) not in (CaptureError, CannotFilter):
+                raise
+            raise CursorLost(error.facts) from None
+
+    def _looked_at(self, folder: Folder, seen: Sighting) -> Sighting:
+        """The sighting with our stamp, which the deltas of calendars and tasks cannot be asked for. It matters where
+        nothing of ours is on the item: with our stamp somebody took it off. All is read again, so that it fits."""
+        place = place_of(seen.ref)
+        if place.what not in ("event", "task") or seen.removed or seen.tagged or seen.state:
+            return seen
+        try:
+            value = self._http.get(folder.mailbox, place.url(folder.mailbox), params=(
+                {"$expand": "linkedResources"} if place.what == "task" else
+                {"$select": EVENT_FIELDS, "$expand": STAMP}))
+        except ItemGone:
+            return seen
+        return self._sighting(folder, parse.seen(value))
+
     def _sightings(self, folder: Folder, found: Sequence[dict[str, Any]]) -> Iterator[Sighting]:
         """Each item of a page once, as it was named last."""
         latest = {parse.identifier(value): value for value in found}
@@ -208,8 +232,10 @@ class GraphWatch:
         try:
             body = self._http.get(mailbox, f"{user(mailbox)}/messages/{quoted(message)}", params={
                 "$select": "id", "$expand": "microsoft.graph.eventMessage/event($select=id)"})
-        except ItemGone:
-            return None
+        except CaptureError as error:
+            if type(error) not in (CaptureError, CannotFilter, ItemGone):
+                raise
+            return None  # fetching it says why, and holds it
         event = parse.member(body, "event", "id")
         return reference(mailbox, Place("invite", message), event) if event else None
 

@@ -6,11 +6,14 @@ import email
 import email.policy
 from collections.abc import Iterator
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from ews_home import BOX, ews_mailbox
+from ews_operations import Operations
 from ews_server import EwsServer, serving
 from ews_store import Attached, Item
+from ews_xml import error
 from world import mail
 
 from capture.errors import Changed, CursorLost, ItemGone, ItemUnreadable, Parked, TryLater
@@ -191,6 +194,66 @@ def test_a_tag_on_one_meeting_of_a_series_is_that_meeting(server: EwsServer, mai
     [again] = mailbox.tagged(BOX)
     assert mailbox.mark(again.ref, "linked").key == one.key
     assert one.categories == ["CRM: linked"]
+
+
+def test_a_changed_meeting_of_a_tagged_series_is_the_series(server: EwsServer, mailbox: EwsMailbox) -> None:
+    series = server.store.put(BOX, "calendar", "CalendarItem", categories=(TAG,),
+                              properties=MEETING | {"calendar:CalendarItemType": "RecurringMaster"})
+    server.store.occurrence(BOX, series, "2026-03-12T17:00:00Z", categories=(TAG,))  # it shows the series' own
+    assert [one.ref.key for one in all_of(mailbox, "Calendar") if one.tagged] == [series.key]
+    assert [one.ref.key for one in mailbox.tagged(BOX)] == [series.key]
+
+
+@pytest.mark.parametrize("code", ["ErrorItemCorrupt", "ErrorItemNotFound", "ErrorInvalidOperation"])
+def test_a_meeting_that_cannot_be_looked_at_hides_no_other(server: EwsServer, mailbox: EwsMailbox, code: str) -> None:
+    calendar = folder(mailbox, "Calendar")
+    series = server.store.put(BOX, "calendar", "CalendarItem",
+                              properties=MEETING | {"calendar:CalendarItemType": "RecurringMaster"})
+    server.store.occurrence(BOX, series, "2026-03-12T17:00:00Z")
+    tagged = server.store.occurrence(BOX, series, "2026-03-19T17:00:00Z", categories=(TAG,))
+    asked = []
+
+    def strike(operation: str, _: str) -> None:
+        asked.append(operation)
+        if asked.count("GetItem") in (2, 3) and operation == "GetItem":  # both together, then the first alone
+            server.faults.add("error", "GetItem", code=code)
+
+    server.before.append(strike)
+    found = mailbox.changes(calendar, b"").sightings
+    assert [one.ref.key for one in found if one.tagged] == [tagged.key]
+
+
+def test_a_folder_that_is_damaged_hides_no_other(server: EwsServer, mailbox: EwsMailbox) -> None:
+    item = put(server, 1, TAG, folder="sentitems")
+    server.faults.add("error", "FindItem", code="ErrorFolderCorrupt")  # the inbox, which comes first
+    assert [one.ref.key for one in mailbox.tagged(BOX)] == [item.key]
+
+
+@pytest.mark.parametrize("name", ["msgfolderroot", "deleteditems"])
+def test_a_busy_server_does_not_say_that_there_is_no_folder(server: EwsServer, mailbox: EwsMailbox,
+                                                            monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    show = Operations._folder
+
+    def away(self: Operations, element: Any) -> Any:
+        return None if element.get("Id") == name else show(self, element)
+
+    monkeypatch.setattr(Operations, "_folder", away)
+    monkeypatch.setattr("ews_xml.error", lambda operation, code, body="": error(
+        operation, "ErrorInternalServerTransientError" if code == "ErrorFolderNotFound" else code, body))
+    with pytest.raises(TryLater):
+        mailbox.folders(BOX)
+
+
+def test_an_item_that_is_too_large_is_not_read_to_its_end(server: EwsServer, mailbox: EwsMailbox,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    put(server, 1, TAG)
+    ref = tagged_ref(mailbox)
+    monkeypatch.setattr("capture.mailbox.ews_connection.LARGEST_REPLY", 100)
+    for _ in range(5):  # and no session is lost
+        with pytest.raises(ItemUnreadable):
+            mailbox.fetch(ref)
+    monkeypatch.undo()
+    assert mailbox.fetch(ref).raw
 
 
 def test_the_nightly_look_finds_every_tagged_item_oldest_first(server: EwsServer, mailbox: EwsMailbox,

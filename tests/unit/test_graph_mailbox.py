@@ -166,6 +166,30 @@ def test_every_form_of_a_lost_cursor(world: Tenant, status: int, code: str) -> N
         world.see(inbox)
 
 
+def test_a_cursor_refused_in_unknown_words_is_lost_and_a_full_pass_refused_so_is_an_error(world: Tenant) -> None:
+    inbox = world.folder("Inbox")
+    world.see(inbox)
+    world.graph.fault("deltatoken", status=400, code="BadRequest")
+    with pytest.raises(CursorLost):
+        world.see(inbox)
+    world.graph.fault("delta", status=400, code="BadRequest")
+    with pytest.raises(CaptureError) as raised:
+        world.mailbox.changes(inbox, b"")
+    assert not isinstance(raised.value, CursorLost)
+
+
+def test_taking_our_state_off_an_appointment_or_a_task_shows_our_stamp(world: Tenant) -> None:
+    box = world.graph.mailbox(DANA)
+    for item, path in ((box.put_event(categories=[TRACK]), "Calendar"), (box.put_task(categories=[TRACK]), "Tasks")):
+        place = world.folder(path)
+        [seen] = world.tagged(place)
+        world.mailbox.mark(seen.ref, "linked", STAMP)
+        assert [(s.state, s.tagged) for s in world.see(place)] == [("linked", False)]
+        box.untag(item, "CRM: linked")
+        [bare] = world.see(place)
+        assert (bare.state, bare.tagged, bare.stamp) == ("", False, STAMP)
+
+
 @pytest.mark.parametrize("cursor", [
     pytest.param(b"nonsense", id="no JSON"), pytest.param(b"[]", id="not ours"),
     pytest.param(json.dumps({"v": 0, "link": "", "full": False, "begun": "2026-01-01T00:00:00+00:00"}).encode(),
@@ -276,6 +300,14 @@ def test_a_meeting_message_without_an_appointment_is_held_not_linked_as_mail(wor
     seen = one_tagged(world, invite="meetingCancelled")
     [unread] = world.mailbox.fetch(seen.ref).unread
     assert unread.code == "unsupported"
+
+
+def test_an_invitation_whose_appointment_cannot_be_asked_for_stops_nothing(world: Tenant) -> None:
+    box = world.graph.mailbox(DANA)
+    box.put_mail(PLAIN, invite="meetingRequest", event=box.put_event(), categories=[TRACK])
+    box.put_mail(mail(2), categories=[TRACK])
+    world.graph.fault("eventMessage", status=400, code="BadRequest")
+    assert len(world.tagged(world.folder("Inbox"))) == 2
 
 
 # ---------------------------------------------------------------------------------------------------- tasks
