@@ -25,7 +25,7 @@ from functools import partial
 from sqlmodel import Session
 
 from capture import marking, pipeline
-from capture.errors import CursorLost, ItemGone, Parked, StepFailed, TryLater, Unreachable
+from capture.errors import CaptureError, CursorLost, ItemGone, Parked, StepFailed, TryLater, Unreachable
 from capture.lifeline import is_gone
 from capture.logs import where
 from capture.pauses import jittered
@@ -274,15 +274,24 @@ class Watch:
         waiting = sorted((pair for pair in folders if everywhere or turn.rest or pair[0].fast),
                          key=lambda pair: turn.folders.get(pair[1].id, 0.0))
         turn.rest = False
+        failed: CaptureError | None = None
         for folder, watched in waiting:
             if budget.spent():
                 turn.rest = True
                 break
-            brought += self._bring_folder(folder, watched, budget, turn)
             turn.folders[watched.id] = time.monotonic()
+            try:
+                brought += self._bring_folder(folder, watched, budget, turn)
+            except (TryLater, Parked, StepFailed):
+                raise
+            except CaptureError as error:  # of this folder alone: the others have their turn before it is told
+                log.warning("a folder cannot be looked at (%s)", error.code)
+                failed = failed or error
         turn.fast_at = moment + settings.poll_seconds
         if everywhere and not turn.rest:
             turn.all_at = moment + max(settings.mailbox.slow_seconds, settings.poll_seconds)
+        if failed is not None:
+            raise failed
         return brought
 
     def _folders(self, mailbox: str) -> list[tuple[Folder, Watched]]:

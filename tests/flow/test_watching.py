@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,15 @@ from mailboxes import calendar_file, plain_mail
 from watching import DANA, TAG, Rig, rig
 
 from capture import marking, pipeline
-from capture.errors import Changed, Parked, TryLater
+from capture.errors import Changed, ItemUnreadable, Parked, TryLater
 from capture.mailbox import composed
 from capture.mailbox.memory import MemoryMailbox
-from capture.ports import ItemKind
+from capture.ports import Changes, Folder, ItemKind
 from capture.requests import request
 from capture.settings import Settings
 from capture.wiring import build_extractor, build_scanner
 from pii_scan.text import Unread
-from store import leases, quarantine, watch
+from store import leases, outbox, quarantine, watch
 from store.crm_tables import Organisation
 from store.errors import StaleCursor
 
@@ -339,6 +340,19 @@ def test_an_owed_state_does_not_cover_that_of_a_newer_capture(made: Rig) -> None
     assert made.rows("SELECT count(*) FROM owed_mark") == [(0,)]
 
 
+def test_a_notice_that_another_sender_took_over_ends_no_worker(made: Rig) -> None:
+    class Slow:
+        def send(self, key: str, *_words: str) -> None:
+            with made.tools.database.session() as session:
+                outbox.mark_sent(session, key)  # by another worker, after this one's claim had run out
+            raise TryLater("planned")
+
+    with made.tools.database.session() as session:
+        outbox.add(session, key="c1/held", recipient=DANA, template="gone", data={})
+    assert pipeline.deliver(replace(made.tools, notifier=Slow())) == 0
+    assert made.rows("SELECT state FROM notice") == [("sent",)]
+
+
 def test_a_state_is_owed_as_long_as_the_server_is_away(made: Rig) -> None:
     made.mail("m")
     made.look()
@@ -456,6 +470,26 @@ def test_a_full_mailbox_starves_no_other(tmp_path: Path) -> None:
         while len(made.queued) < 404:
             assert made.look()
         assert made.rows("SELECT count(*) FROM capture") == [(404,)]
+
+
+@pytest.mark.parametrize("damaged", ["Inbox", "Sent Items"])
+def test_a_damaged_folder_hides_no_other_of_its_mailbox(made: Rig, monkeypatch: pytest.MonkeyPatch,
+                                                        damaged: str) -> None:
+    made.mailbox.add_mailbox(DANA)
+    made.look()
+    for folder in ("Inbox", "Clients", "Sent Items"):
+        made.mail(folder.split()[0].lower(), folder=folder)
+    changes = made.mailbox.changes
+
+    def refused(folder: Folder, cursor: bytes) -> Changes:
+        if folder.path == damaged:
+            raise ItemUnreadable("planned")
+        return changes(folder, cursor)
+
+    monkeypatch.setattr(made.mailbox, "changes", refused)
+    made.look()
+    assert made.rows("SELECT count(*) FROM capture") == [(2,)]
+    assert made.watch.trouble == 1, "it is told all the same"
 
 
 def test_cursors_and_folder_names_are_sealed(made: Rig, tmp_path: Path) -> None:
