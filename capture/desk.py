@@ -103,6 +103,7 @@ def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: 
 def list_crm(settings: Settings, kind: str) -> list[dict[str, Any]]:
     """Records of the embedded CRM: activities, organisations, contacts or unmatched."""
     with opened(settings) as (database, _), database.session() as session:
+        audit.lock(session)  # before the reading: a rescan that pulls one of them out now names this reader
         rows = crm_records.listed(session, kind)
         reads.listed(session, actor=actor_name(), kind=kind, ids=[row["id"] for row in rows])
         return rows
@@ -111,6 +112,7 @@ def list_crm(settings: Settings, kind: str) -> list[dict[str, Any]]:
 def show_crm(settings: Settings, record: str) -> dict[str, Any]:
     """One record with its links and trackers."""
     with opened(settings) as (database, _), database.session() as session:
+        audit.lock(session)  # before the reading: a rescan that pulls it out now names this reader
         shown = crm_records.shown(session, record)
         audit.append(session, "crm:record:read", actor=actor_name(), subject=shown["id"],
                      body={"kind": shown["kind"]})

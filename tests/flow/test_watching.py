@@ -533,6 +533,17 @@ def test_an_item_that_is_nowhere_ends_gone_and_the_asker_is_told(made: Rig) -> N
     assert made.rows("SELECT template FROM notice") == [("gone",)]
 
 
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_private_item_asked_for_by_id_is_refused_as_private(made: Rig, monkeypatch: pytest.MonkeyPatch,
+                                                              wrong: bool) -> None:
+    item, other = made.mail("m", categories=(), private=True), made.mail("other", categories=(), private=True)
+    fetch = made.mailbox.fetch
+    monkeypatch.setattr(made.mailbox, "fetch", lambda ref: replace(fetch(ref), raw=b""))  # as servers hand it over
+    ask(made, made.mailbox.items[other if wrong else item].id, "m@client.example.com")
+    assert made.work() == ["refuse"]
+    assert (made.categories(item), made.categories(other)) == (["CRM: not tracked"], [])
+
+
 def test_asked_for_and_tagged_is_one_activity(made: Rig) -> None:
     item = made.mail("m")
     made.look()
