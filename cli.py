@@ -33,7 +33,7 @@ queue_app = typer.Typer(no_args_is_help=True, help="Items held for privacy revie
 crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
 policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
 lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
-forms_app = typer.Typer(no_args_is_help=True, help="Blank forms of the institution; a filled one is recognised.")
+forms_app = typer.Typer(no_args_is_help=True, help="Blank forms; a filled one is recognised.")
 for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_commands.app),
                   ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
@@ -104,9 +104,10 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 @app.command()
 def init(home: Home = None) -> None:
-    """Create a home: folder, settings.toml, master key (readable by you only) and database.
+    """Create a home: folder, settings, key and database.
 
-    Run again, it upgrades the database and leaves everything else as it is.
+    The key file is readable by you only: keep a copy elsewhere. Run again, it upgrades the
+    database and leaves everything else as it is.
     """
     from capture.homes import create_home
     from capture.settings import home_from
@@ -120,7 +121,10 @@ def init(home: Home = None) -> None:
 def demo(
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the demo home in this new folder.")] = None,
 ) -> None:
-    """Work through an invented mailbox: what was linked, what was held and why. Needs no Exchange, no network."""
+    """Work through an invented mailbox, and say why.
+
+    What was linked, what was held and why. Needs no Exchange and no network; leaves nothing behind without --keep.
+    """
     from capture.demo.show import run_demo
 
     raise typer.Exit(run_demo(keep))
@@ -128,7 +132,9 @@ def demo(
 
 @app.command()
 def doctor(home: Home = None, json_out: AsJson = False) -> None:
-    """Check this installation: home, key, database, audit, model, readers, mailbox, waiting work.
+    """Check this installation, and say what to do.
+
+    Home, key, database, audit, model, readers, mailboxes, waiting work, disk.
 
     Exits 0 when all is well, 1 with a warning, 2 when something is broken.
     """
@@ -154,9 +160,10 @@ def scan(
     pack: Annotated[str, typer.Option("--policy", help="Policy pack: a name or a TOML file.")] = "",
     home: Home = None,
 ) -> None:
-    """Scan mail files and say pass, block (personal information) or review (unreadable or unclear).
+    """Scan mail files: pass, block or review. Stores nothing.
 
-    Stores nothing. Exits 0 when all pass, 1 when something is held, 2 on an error.
+    Block: personal information was found. Review: something is unreadable or unclear.
+    Exits 0 when all pass, 1 when something is held, 2 on an error.
     """
     from capture.files import as_row, find_messages, read_messages, scan_messages
     from capture.terminal import is_person, json_line, progress, table
@@ -200,9 +207,10 @@ def extract(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Print what can be read of a file, part by part, and what cannot. PRINTS CONTENT: for a terminal of yours only.
+    """Print what can be read of a file. PRINTS CONTENT.
 
-    Refuses to run under a service manager. Exits 0 when everything was read, 1 when not, 2 on an error.
+    Part by part, and what cannot be read. For a terminal of yours only: refuses to run under a service
+    manager. Exits 0 when everything was read, 1 when not, 2 on an error.
     """
     from capture.errors import BadInput
     from capture.files import as_parts, refuse_in_service
@@ -248,9 +256,11 @@ def measure(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Measure the verdict on labelled mail: recall and false holds with counts and 95 % intervals.
+    """Measure the verdict on labelled mail.
 
-    Prints no text of a mail. Exits 0 when measured, 2 on an error.
+    Recall and false holds, with counts and 95 % intervals. Prints no text of a mail.
+
+    Exits 0 when measured, 2 on an error.
     """
     from capture.measuring import as_figures, cross_validated, measured
     from capture.terminal import as_json, say
@@ -269,9 +279,9 @@ def measure_extract(
     ocr: Annotated[bool, typer.Option("--ocr/--no-ocr", help="Read pictures with tesseract.")] = False,
     home: Home = None,
 ) -> None:
-    """Measure reading on sample files: what must be held, what must be found.
+    """Measure reading on sample files.
 
-    Exits 0 when every file is as expected, 1 when one is not, 2 on an error.
+    What must be held, and what must be found. Exits 0 when every file is as expected, 1 when one is not, 2 on an error.
     """
     from capture.measuring import measured_reading
     from capture.terminal import say
@@ -288,7 +298,10 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="File for the weights.")],
     home: Home = None,
 ) -> None:
-    """Train the sentence model from labelled mail; the same data gives the same bytes. Needs the extra `train`."""
+    """Train the sentence model from labelled mail.
+
+    The same data gives the same bytes. Needs the extra `train`.
+    """
     from capture.measuring import trained
     from capture.terminal import say
 
@@ -297,7 +310,10 @@ def train(
 
 @app.command()
 def calibrate(home: Home = None, json_out: AsJson = False) -> None:
-    """Propose thresholds from the items this installation's reviewers released and confirmed. Changes nothing."""
+    """Propose thresholds from what reviewers decided.
+
+    Learns from the cases of this installation that were released or confirmed. Changes nothing.
+    """
     from dataclasses import asdict
 
     from capture.measuring import calibrated
@@ -384,7 +400,7 @@ def lists_load(
 
 @lists_app.command("list")
 def lists_list(home: Home = None, json_out: AsJson = False) -> None:
-    """Show the lists of this home: name, kind, category, number of values."""
+    """Show the lists of this home, and how long they are."""
     from capture.registered import lists
     from capture.terminal import as_json, table
 
@@ -463,9 +479,10 @@ def serve(
     worker: Annotated[bool, typer.Option("--worker/--no-worker", help="Also run a worker on this machine.")] = True,
     home: Home = None,
 ) -> None:
-    """Run the web service and, beside it, a worker: all that one machine needs. Stop with SIGTERM.
+    """Run the web service, and a worker beside it.
 
-    Listens on this machine only, unless there is TLS or a trusted proxy (settings [web]).
+    All that one machine needs. Stop with SIGTERM. Listens on this machine only, unless there is TLS or a trusted
+    proxy (settings [web]).
 
     Exits 0 after a clean stop, 1 when the worker had to be killed, 2 on an error.
     """
@@ -502,7 +519,10 @@ def queue_list(
 
 @queue_app.command("show")
 def queue_show(case: Case, home: Home = None, json_out: AsJson = False) -> None:
-    """Show why an item is held, finding by finding: kind, place, rule, score. No content. The look is audited."""
+    """Show why an item is held. No content.
+
+    Finding by finding: kind, place, rule, score, and who had seen the record. The look is audited.
+    """
     from capture.desk import show_case
     from capture.terminal import as_json, say, table
 
@@ -533,7 +553,10 @@ def queue_release(case: Case, reason: Reason, home: Home = None, actor: Actor = 
 
 @queue_app.command("delete")
 def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
-    """Destroy the content of a held item for good (its key is destroyed). Audited with the reason."""
+    """Destroy the content of a held item for good.
+
+    Its key is destroyed: nobody can read it again. Audited with the reason.
+    """
     from capture.desk import delete_case
     from capture.terminal import say
 

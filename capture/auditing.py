@@ -203,6 +203,8 @@ def _sentence(result: checkpoints.Verified) -> str:
     else:
         said = f"audit whole: {chain.rows} rows, every one follows from the one before"
     if result.checkpoints and not result.problems:
-        said += f"; {result.checkpoints} checkpoints fit and vouch for the first {result.vouched} rows"
+        one = result.checkpoints == 1
+        fit = "1 checkpoint fits and vouches" if one else f"{result.checkpoints} checkpoints fit and vouch"
+        said += f"; {fit} for the first {result.vouched} rows"
         said += "" if result.signed else " (signatures not looked at: no key)"
     return said

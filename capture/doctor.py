@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from capture import auditing, jobs
+from capture.mailbox.router import Mailboxes
 from capture.settings import Settings, load_settings
 from capture.wiring import build_extractor, build_mailbox, build_scanner, opened
 from pii_scan.errors import MailweirError, ScanError
@@ -116,6 +117,7 @@ def _readers(settings: Settings) -> Iterator[Check]:
     words = {"user": "ordinary user", "process": "own process"}
     detail = f"on: {', '.join(words.get(n, n) for n in on) or 'none'}"
     detail += f"; off: {', '.join(words.get(n, n) for n in off)}" if off else ""
+    detail += "; run mailweir as a user of its own, not as root" if "user" in off else ""
     yield Check("reading in child processes", "fail" if not needed else "warn" if off else "ok", detail)
     if missing:
         yield Check("readers", "warn", f"not loaded, their files are held: {', '.join(missing)}")
@@ -129,6 +131,7 @@ def _mailbox(settings: Settings) -> Iterator[Check]:
             mailboxes = build_mailbox(settings, database)
             try:
                 names = mailboxes.mailboxes()
+                failed = _not_served(mailboxes, names)
             finally:
                 mailboxes.close()
             with database.reading() as session:
@@ -139,7 +142,9 @@ def _mailbox(settings: Settings) -> Iterator[Check]:
         yield _failed("mailbox", error)
         return
     yield Check("mailbox", "ok" if names else "warn", f"{settings.mailbox.kind}, watched: {len(names)}"
-                + ("" if names else "; add one with `mailweir mailbox add`"))
+                + ("" if names else "; make a folder for each below mailbox.root" if settings.mailbox.kind == "folder"
+                   else "; add one with `mailweir mailbox add`"))
+    yield from failed
     parked = [row for row in rows if row.parked]
     codes = ", ".join(sorted({row.code for row in parked}))
     yield Check("parked mailboxes", "fail" if parked else "ok",
@@ -151,6 +156,18 @@ def _mailbox(settings: Settings) -> Iterator[Check]:
         yield Check("states to show", "warn", f"{owed} not shown in Outlook yet, {given_up} given up")
     if asked:
         yield Check("requests to untrack", "warn", f"{asked} open; `mailweir mailbox untrack` lists them")
+
+
+def _not_served(mailboxes: Mailboxes, names: Sequence[str]) -> list[Check]:
+    """One failed check for each way in which a backend cannot serve the mailboxes that were given to it."""
+    failed: dict[str, list[MailweirError]] = {}
+    for name in names:
+        try:
+            mailboxes.backend(name)
+        except MailweirError as error:
+            failed.setdefault(str(error), []).append(error)
+    return [Check("mailboxes not served", "fail", f"{len(errors)}: {errors[0]} {errors[0].hint}")
+            for errors in failed.values()]
 
 
 def _disk(settings: Settings) -> Iterator[Check]:

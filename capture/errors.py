@@ -128,7 +128,7 @@ class EngineRefused(CaptureError):
     """The engine does not start with these settings or this database."""
 
     code = "engine-refused"
-    hint = "Correct the named setting; docs/operators/settings.md explains it."
+    hint = "Correct the named setting; docs/reference.md explains it."
 
 
 class Unreachable(CaptureError):
@@ -142,7 +142,7 @@ class BadSettings(CaptureError):
     """A setting is wrong, so mailweir does not start."""
 
     code = "bad-settings"
-    hint = "Correct the named line in settings.toml; docs/operators/settings.md lists every setting."
+    hint = "Correct the named line in settings.toml; docs/reference.md lists every setting."
 
 
 class BadInput(CaptureError):

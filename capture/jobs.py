@@ -33,6 +33,13 @@ class NoSuchJob(CaptureError):
     hint = "Run `mailweir jobs list`; an id may be given by its first characters as long as they are unique."
 
 
+class NoJobNamed(CaptureError):
+    """No work was named, so none is tried again."""
+
+    code = "no-job-named"
+    hint = "Name ids from `mailweir jobs list --dead`, or say --all."
+
+
 def listed(settings: Settings, *, dead: bool = False) -> dict[str, Any]:
     """`{"counts": {...}, "jobs": [...]}`: work with trouble first, then what runs, then what waits, oldest first.
 

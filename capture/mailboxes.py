@@ -12,7 +12,7 @@ from capture.mailbox import MAILBOXES
 from capture.settings import Settings
 from capture.wiring import build_mailbox, opened
 from pii_scan.errors import MailweirError
-from store import audit, watch
+from store import audit, crm_records, watch
 from store.watch_tables import WatchedMailbox
 
 _RECORD = re.compile(r"(?:contact|organisation):[0-9A-Za-z-]{1,64}")
@@ -27,7 +27,7 @@ class BadMailbox(BadInput):
 
 
 class BadRecord(BadInput):
-    """A CRM record is named by its kind and id."""
+    """A CRM record is named by its kind and id, and must be in the CRM."""
 
     code = "bad-record"
     hint = "For example: --record organisation:ID or --record contact:ID; `mailweir crm list` shows ids."
@@ -115,8 +115,8 @@ def folders(settings: Settings, mailbox: str) -> list[dict[str, Any]]:
 
 def bind(settings: Settings, mailbox: str, path: str, record: str) -> str:
     """Bind a folder to a CRM record, or with "" unbind it: whatever lies in a bound folder is tracked."""
-    if record and not _RECORD.fullmatch(record):
-        raise BadRecord
+    if record:
+        _want_record(settings, record)
     folders(settings, mailbox)
     with opened(settings) as (database, keys), database.session() as session:
         for one, _ in watch.folders(session, keys, mailbox):
@@ -125,6 +125,18 @@ def bind(settings: Settings, mailbox: str, path: str, record: str) -> str:
                 watch.wake(session, mailbox)
                 return f"folder bound to {record}; what lies in it is tracked" if record else "folder bound no more"
     raise NoFolder
+
+
+def _want_record(settings: Settings, record: str) -> None:
+    """Raise `BadRecord` unless this is "contact:ID" or "organisation:ID" of a record that is there."""
+    if not _RECORD.fullmatch(record):
+        raise BadRecord
+    if settings.crm.kind != "embedded":  # another CRM says so when the first item is linked
+        return
+    kind, _, ident = record.partition(":")
+    with opened(settings) as (database, _), database.reading() as session:
+        if not crm_records.is_there(session, kind, ident):
+            raise BadRecord(f"no {kind} of this id")
 
 
 def requests(settings: Settings) -> list[dict[str, Any]]:

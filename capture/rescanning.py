@@ -224,7 +224,7 @@ def moment_of(text: str) -> str:
             return datetime(day.year, day.month, day.day, tzinfo=UTC).isoformat()
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadFilter("a date that is none") from None
+        raise BadFilter("there is no such day") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 

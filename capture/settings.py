@@ -322,7 +322,7 @@ class NoHome(BadSettings):
 
 
 TEMPLATE = """\
-# Settings of this mailweir home. Every setting and its default: docs/operators/settings.md
+# Settings of this mailweir home. Every setting and its default: docs/reference.md
 # Secrets do not belong here: MAILWEIR_MASTER_KEY and MAILWEIR_SMTP_PASSWORD come from the environment.
 
 [mailbox]
@@ -335,5 +335,5 @@ pack = "bc_foippa"
 own_domains = []            # e.g. ["institute.example.org"]: addresses there are staff
 
 [notify]
-kind = "log"                # "smtp" sends mail; see docs/operators/settings.md
+kind = "log"                # "smtp" sends mail; see docs/reference.md
 """

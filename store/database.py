@@ -329,6 +329,13 @@ _POSTGRES_STATES: dict[str, type[StoreError]] = {
     "XX001": DatabaseCorrupt,
     "XX002": DatabaseCorrupt,
 }
+_STATES_SAID = {
+    "42501": "this role has not the right to do it, state 42501",
+    "53300": "too many connections, state 53300",
+    "53100": "the server's disk is full, state 53100",
+    "28P01": "wrong password, state 28P01",
+    "28000": "this role may not sign in, state 28000",
+}
 _POSTGRES_CLASSES: dict[str, type[StoreError]] = {
     "08": DatabaseAway,        # the connection was lost
     "28": DatabaseRefused,     # wrong user or password
@@ -385,7 +392,7 @@ def _named(exc: DBAPIError) -> StoreError | None:
         lost = exc.connection_invalidated or isinstance(exc, OperationalError | InterfaceError)
         return DatabaseAway("no connection to the database server") if lost else None
     found = _POSTGRES_STATES.get(state) or _POSTGRES_CLASSES.get(state[:2])
-    return found(f"state {state}") if found else None
+    return found(_STATES_SAID.get(state, f"state {state}")) if found else None
 
 
 def _by_sqlite_name(name: str, default: type[StoreError] | None) -> Any:

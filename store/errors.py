@@ -76,7 +76,8 @@ class DatabaseRefused(StoreError):
     """The database refuses the work."""
 
     code = "database-refused"
-    hint = "Check that the disk is not full, the folder is writable and the database server runs."
+    hint = ("Check that the disk is not full and the folder is writable; on PostgreSQL run `mailweir db check`. "
+            "Upgrades need the owner's URL in MAILWEIR_OWNER_DATABASE.")
 
 
 class DatabaseConflict(StoreError):
@@ -132,7 +133,7 @@ class NotFound(StoreError):
     """There is no such record."""
 
     code = "not-found"
-    hint = "Check the number; `mailweir queue list` and `mailweir crm list` show what there is."
+    hint = "Check the id; `mailweir queue list`, `crm list`, `mailbox list` and `mailbox untrack` show what there is."
 
 
 class RolesClash(StoreError):

@@ -34,7 +34,7 @@ def verify(
     anchor: Annotated[str, typer.Option(
         "--anchor", help="The end of the chain as --json printed it earlier (ROWS:DIGEST), kept elsewhere.")] = "",
 ) -> None:
-    """Check the chain of audit rows, and hold it against its signed checkpoints.
+    """Verify the audit: its chain and its checkpoints.
 
     Names the first row that was changed, added or removed, and every checkpoint that does not fit: a tail cut off, a
     chain made anew, an older database put in place. Exits 0 when all fit, 1 when something does not.
@@ -95,9 +95,10 @@ def key(
     home: Home = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the public key to this file.")] = None,
 ) -> None:
-    """Print the public key that signs checkpoints, making the key when there is none yet.
+    """Print the public key that verifies checkpoints.
 
-    Give the public key to whoever verifies, on another machine: what a checkpoint proves, it proves to them.
+    Makes the key pair when there is none yet. Give the public key to whoever verifies, on another machine: what a
+    checkpoint proves, it proves to them.
     """
     from capture.auditing import make_key, signer
     from capture.errors import BadInput

@@ -28,10 +28,10 @@ def upgrade(
                                         "store.reader_role too.")] = False,
     show_sql: Annotated[bool, typer.Option("--print", help="Print the statements for the rights only.")] = False,
 ) -> None:
-    """Make or upgrade the tables, ours and the engine's, and set the rights of the roles.
+    """Make or upgrade the tables; set the roles' rights.
 
-    On PostgreSQL this runs as the owner of the tables: name its URL in MAILWEIR_OWNER_DATABASE. There is no way down:
-    make a backup first. Safe to run twice. Exits 0, or 2 on an error.
+    Ours and the engine's. On PostgreSQL this runs as the owner of the tables: name its URL in
+    MAILWEIR_OWNER_DATABASE. There is no way down: make a backup first. Safe to run twice. Exits 0, or 2 on an error.
     """
     from capture.databases import role_statements, upgrade_database
     from capture.terminal import say
@@ -50,7 +50,9 @@ def check(
     home: Home = None,
     json_out: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check the database: schema, tables, triggers of the audit, checkpoints, engine tables, roles and rights.
+    """Check the database, and say what is not right.
+
+    Schema, tables, triggers of the audit, checkpoints, engine tables, roles and rights.
 
     Exits 0 when all is well, 1 with a warning, 2 when something is broken.
     """

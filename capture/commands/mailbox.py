@@ -49,7 +49,9 @@ def list_mailboxes(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """List the mailboxes: state, last look, cursors' age, and what the last full look found that they had missed.
+    """List the mailboxes, and how their watching goes.
+
+    State, last look, cursors' age, and what the last full look found that the cursors had missed.
 
     Exits 0, or 1 when a mailbox is parked or somebody asks to untrack something.
     """
@@ -72,7 +74,9 @@ def check(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Ask the server what we may do, and say exactly which permission or setting is missing.
+    """Say which permission or setting is missing.
+
+    Asks the server for each right by itself.
 
     Exits 0 when nothing is missing, 1 when something is.
     """
@@ -93,8 +97,10 @@ def check(
 
 @app.command()
 def folders(mailbox: Name, json_out: AsJson = False, home: Home = None) -> None:
-    """List the folders of a mailbox, and which CRM records they are bound to. Their names may name people: the look
-    is recorded in the audit."""
+    """List the folders of a mailbox, with their records.
+
+    Names of folders may name people: the look is recorded in the audit.
+    """
     from capture import mailboxes
     from capture.settings import home_from, load_settings
     from capture.terminal import as_json, table
@@ -114,7 +120,10 @@ def watch(
     record: Annotated[str, typer.Option("--record", help="contact:ID or organisation:ID. Empty = bound no more.")] = "",
     home: Home = None,
 ) -> None:
-    """Bind a folder to a CRM record: whatever lies in it, now and later, is tracked and linked to that record too."""
+    """Bind a folder to a CRM record.
+
+    Whatever lies in it, now and later, is tracked and linked to that record too.
+    """
     from capture import mailboxes
     from capture.settings import home_from, load_settings
     from capture.terminal import say
@@ -129,7 +138,9 @@ def untrack(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """List the open requests to untrack (somebody took `CRM: linked` off an item), or close one.
+    """List the open requests to untrack, or close one.
+
+    A request is made when somebody takes `CRM: linked` off an item.
 
     Exits 0, or 1 when requests are open.
     """

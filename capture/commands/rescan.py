@@ -36,11 +36,11 @@ def rescan(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Scan what is in the CRM again with today's rules, and pull out what may not stay.
+    """Scan again what is in the CRM, by today's rules.
 
-    A hit is taken out of the CRM (a marked note stays in its place), held encrypted with a case, its trackers are
-    told, and the case lists who had seen it. What cannot be read is a hit too. Held items are scanned as well: the
-    report names those that would pass now; they stay held. Try --dry-run first. Ctrl-C pauses.
+    What may not stay is a hit: it is taken out of the CRM (a marked note stays in its place), held encrypted with a
+    case, its trackers are told, and the case lists who had seen it. What cannot be read is a hit too. Held items are
+    scanned as well: the report names those that would pass now; they stay held. Try --dry-run first. Ctrl-C pauses.
 
     Exits 0 when nothing was found, 1 when something was, 2 when the run broke off, paused or could not look at
     everything.
@@ -83,7 +83,9 @@ def policy_diff(
     json_out: AsJson = False,
     home: Home = None,
 ) -> None:
-    """Compare two policy packs over what is stored and held: which verdicts change. Changes nothing.
+    """Compare two policy packs over what is stored.
+
+    Says which verdicts would change, of what is in the CRM and of what is held. Changes nothing.
 
     Exits 0 when no verdict changes, 1 when some do, 2 on an error.
     """
@@ -172,6 +174,9 @@ def _print(result: dict[str, Any]) -> None:
     outcomes = result["outcomes"]
     say(f"{result['run']}  {result['state']}  {result['policy']}{'  dry run' if result['dry_run'] else ''}  "
         f"{result['looked_at']} of {result['total']} looked at, {result['attachments']} attachments")
+    if not result["total"]:
+        say("Nothing in the CRM or in quarantine is chosen by these filters, so nothing was looked at.")
+        return
     words = [*outcomes]
     for name, key in (("kind", "by_kind"), ("division", "by_division")):
         table("", [name, *words], [[value or "(none)", *(by.get(word, 0) for word in words)]

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from capture.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="The users of this program: entering them, roles, training, rules.")
+app = typer.Typer(no_args_is_help=True, help="The users: entering them, roles, training, rules.")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

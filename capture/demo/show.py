@@ -39,8 +39,14 @@ kind = "demo"
 
 def run_demo(keep: Path | None = None) -> int:
     """Run the demo and return the exit code: 0, or 1 when an item ended otherwise than it should."""
-    if keep is not None and keep.exists() and any(keep.iterdir()):
-        raise BadInput(f"{keep}: not empty; name a new folder")
+    if keep is not None:
+        try:
+            keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+            empty = not any(keep.iterdir())
+        except OSError as exc:
+            raise BadInput(f"{keep}: {type(exc).__name__}") from None
+        if not empty:
+            raise BadInput(f"{keep}: not empty; name a new folder")
     home = keep.resolve() if keep else Path(tempfile.mkdtemp(prefix="mailweir-demo-"))
     try:
         return _show(home, kept=keep is not None)
