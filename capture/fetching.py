@@ -34,7 +34,7 @@ def fetch(tools: Tools, row: Capture) -> MailItem:
             if found is None:
                 raise ItemGone
             item = tools.mailbox.fetch(found)
-            if not _is(item, spot.message_id):
+            if not item.private and not _is(item, spot.message_id):  # a private one came without its header
                 raise ItemGone
     except Parked as error:
         with tools.database.session() as session:

@@ -101,15 +101,13 @@ def examine(tools: Tools, capture: str) -> str:
     with tools.database.session() as session:
         if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
             return ""  # another worker was quicker, having taken this one for dead
-        if not fetching.note_place(tools, session, row, item.ref):
-            twice = True
-        elif item.private:
-            raise ItemPrivate
-        else:
-            twice = False
+        twice, staged = not fetching.note_place(tools, session, row, item.ref), ""
+        if not twice and not item.private:
             staged = quarantine.stage(session, tools.keys, capture, "mail", item.raw)
     if twice:
         raise ItemTwice
+    if item.private:  # its place is known now, so that it is this item that shows it
+        raise ItemPrivate
     if row.trigger == "request":
         marking.show_pending(tools, capture)
 
