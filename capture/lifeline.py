@@ -35,6 +35,7 @@ class Lifeline:
         self._version = f"{version('mailweir')}/{engine_version}"
         self._incarnation, self._beaten = 0, _boottime()
         self._lock, self._stop = threading.Lock(), threading.Event()
+        self._busy, self._resting = threading.Lock(), False
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Lifeline:
@@ -58,6 +59,11 @@ class Lifeline:
         self._thread = threading.Thread(target=self._run, args=[chores], name="lifeline", daemon=True)
         self._thread.start()
 
+    def rest(self) -> None:
+        """Do no more chores, and wait for those begun; the beat goes on until the block ends."""
+        with self._busy:
+            self._resting = True
+
     # -- the fence, asked by the engine
 
     def incarnation(self) -> int:
@@ -76,7 +82,9 @@ class Lifeline:
         while True:
             try:
                 self._beat()
-                chores()
+                with self._busy:
+                    if not self._resting:
+                        chores()
             except MailweirError as error:
                 log.warning("%s; the next beat tries again", error)
             except Exception as error:  # noqa: BLE001 - the thread must live on; dbos raises what its driver raises

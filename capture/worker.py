@@ -89,6 +89,7 @@ class Worker:
         """Stop the engine, once; False when something had to be left in hand."""
         if not self.stopped:
             self.stopped = True
+            self.lifeline.rest()  # the chores need the engine
             return self.engine.stop() == 0
         return True
 
