@@ -205,11 +205,12 @@ def get_distinguished(account: Any, names: Sequence[str] = DISTINGUISHED) -> dic
     for name in names:
         _child(ids, "t:DistinguishedFolderId", Id=name)
     found = GetFolder(account=account).send(payload)
+    errors = [one for one in found if isinstance(one, Exception)]
+    if errors and len(errors) == len(found):
+        raise errors[0]
     if len(found) != len(names):
         raise BadReply("another number of folders than asked for")
     failed = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, Exception)}
-    if len(failed) == len(names):
-        raise found[0]
     for name, error in failed.items():  # a busy server does not say that there is no such folder
         if name not in _MAY_LACK and isinstance(translated(error), TryLater):
             raise error

@@ -14,7 +14,9 @@ import trustme
 from ews_home import BOX, ews_mailbox, ews_settings
 from ews_server import EwsServer, over_https, serving
 from exchangelib import errors as foreign
+from lxml import etree
 from oauthlib.oauth2 import OAuth2Error
+from spnego.exceptions import SpnegoError
 from world import mail
 
 from capture.errors import (
@@ -82,12 +84,14 @@ def test_the_operators_page_shows_the_table() -> None:
     (foreign.ErrorIrresolvableConflict("x"), Changed), (foreign.ErrorCorruptData("x"), ItemUnreadable),
     (foreign.ErrorSchemaValidation("x"), ServerRefused), (foreign.TransportError("x"), ServerRefused),
     (requests.ConnectionError("x"), TryLater), (requests.exceptions.SSLError("x"), Unreachable),
-    (OAuth2Error("x"), Parked), (AttributeError("x"), TryLater), (TimeoutError("x"), TryLater),
+    (OAuth2Error("x"), Parked), (SpnegoError(error_code=13), Parked), (etree.LxmlError("x"), TryLater),
+    (AttributeError("x"), TryLater), (TimeoutError("x"), TryLater),
 ], ids=lambda value: value.__name__ if isinstance(value, type) else type(value).__name__)
 def test_an_error_becomes_ours_and_says_nothing_of_the_reply(error: Exception, becomes: type[CaptureError]) -> None:
     error.args = ("Registration of Rose Antoine",)
     found = ews_errors.translated(error)
     assert type(found) is becomes
+    assert isinstance(error, ews_errors.FOREIGN), "or the connection would let it pass"
     assert "Antoine" not in str(found) + repr(found)
     if getattr(error, "back_off", 0) or getattr(error, "wait", 0):
         assert isinstance(found, TryLater)
