@@ -86,7 +86,8 @@ def operation_of(name: str) -> str:
 
 def read_folders(mailbox: EwsMailbox, raw: bytes) -> None:
     """GetFolder."""
-    found = mailbox.connection.run(BOX, calls.get_distinguished)
+    asked = calls.DISTINGUISHED[:sum(1 for _ in body_of(raw).iter(f"{{{MNS}}}GetFolderResponseMessage"))]
+    found = mailbox.connection.run(BOX, partial(calls.get_distinguished, names=asked))
     names = [one.text for one in body_of(raw).iter(calls.tag("DisplayName"))]
     assert [row.name for row in found.values()] == names
 
