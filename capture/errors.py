@@ -146,7 +146,7 @@ class BadSettings(CaptureError):
 
 
 class BadInput(CaptureError):
-    """The file or folder cannot be used."""
+    """What was named cannot be used."""
 
     code = "bad-input"
-    hint = "Check the path and the rights of the file."
+    hint = "Correct what stands in brackets: an option, or the path and the rights of a file."

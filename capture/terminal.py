@@ -21,6 +21,10 @@ PIPE_WIDTH = 118
 """Columns where there is no terminal to ask."""
 
 
+WHOLE = frozenset({"case", "run", "state", "action"})
+"""Columns whose words are copied into the next command, so they are never broken; the others give way."""
+
+
 TIMES = frozenset({"sent", "opened", "at"})
 
 
@@ -43,7 +47,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         return
     grid = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        grid.add_column(column, overflow="fold", no_wrap=column in WHOLE)
     for row in listed:
         grid.add_row(*(f"[{STATE_STYLE[c]}]{c}[/]" if c in STATE_STYLE else escape(c) for c in row))
     console().print(grid)

@@ -14,6 +14,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 Name = Annotated[str, typer.Argument(help="The mailbox: its address, or the folder of the `folder` backend.")]
 LISTED = ("mailbox", "backend", "state", "code", "looked", "next_try", "folders", "oldest_cursor_seconds", "found",
           "missed", "untrack_requests")
+SEEN = {"mailbox": "mailbox", "backend": "backend", "state": "state", "code": "code", "looked": "looked",
+        "missed": "missed", "untrack_requests": "untrack"}
+"""What fits a terminal of 80 columns, under which heading; a pipe and --json get everything."""
 EXIT_FOUND = 1
 
 
@@ -57,14 +60,15 @@ def list_mailboxes(
     """
     from capture import mailboxes
     from capture.settings import home_from, load_settings
-    from capture.terminal import as_json, short, table
+    from capture.terminal import as_json, is_person, short, table
 
     found = mailboxes.listed(load_settings(home_from(home)), everything=everything)
     if json_out:
         as_json(found)
     else:
-        table("", LISTED, [[short("at" if name in ("looked", "next_try") else name, row[name]) for name in LISTED]
-                           for row in found])
+        columns = SEEN if is_person() else {name: name for name in LISTED}
+        table("", [*columns.values()],
+              [[short("at" if name == "looked" else name, row[name]) for name in columns] for row in found])
     raise typer.Exit(EXIT_FOUND if any(r["state"] == "parked" or r["untrack_requests"] for r in found) else 0)
 
 
