@@ -48,18 +48,19 @@ class Mailboxes:
         with self._lock:
             kinds = {self._default, *added.values()}
         names: dict[str, str] = dict(added)
-        failed: CaptureError | None = None
+        failed: dict[str, CaptureError] = {}
         for kind in sorted(kinds):
             try:
                 own = self._opened(kind).mailboxes()
             except CaptureError as error:
-                failed = error
-                log.warning("mailboxes of kind %s: %s", kind, error)
+                failed[kind] = error
                 continue
             for name in own:
                 names.setdefault(name, kind)
-        if failed is not None and (len(kinds) == 1 or not names):
-            raise failed
+        if failed and (len(kinds) == 1 or not names):
+            raise next(reversed(failed.values()))
+        for kind, why in failed.items():
+            log.warning("mailboxes of kind %s: %s", kind, why)
         with self._lock:
             self._kinds |= names
         return sorted(names.keys() - removed)
