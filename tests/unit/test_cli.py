@@ -201,7 +201,7 @@ def test_a_key_file_others_may_read_is_refused(tmp_path: Path) -> None:
     pytest.param("[mailbox]\npoll_seconds = -1\n", "mailbox.poll_seconds", id="wrong value"),
     pytest.param("[mailbox\n", "not TOML", id="not TOML"),
     pytest.param("[mailbox]\nkind = 'imap'\n", "mailbox.kind", id="unknown backend"),
-    pytest.param("[engine]\nconcurrency = 8\n[store]\npool_size = 20\n", "engine.pool_size", id="pool rule"),
+    pytest.param("[engine]\nconcurrency = 8\n[store]\npool_size = 20\n", "store.pool_size", id="pool rule"),
 ])
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:
     world = make_world(tmp_path / "home")
