@@ -73,7 +73,7 @@ class Worker:
     def busy(self) -> bool:
         """True while a capture is unfinished that is not parked."""
         with self.tools.database.reading() as session:
-            return tries.unfinished(session) > tries.parked_count(session)
+            return tries.unfinished(session) > tries.parked_captures(session)
 
     def totals(self) -> dict[str, int]:
         """How the captures of this database ended."""

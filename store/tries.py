@@ -83,6 +83,13 @@ def parked_count(session: Session) -> int:
     return session.scalar(sa.select(sa.func.count()).where(col(JobTry.parked).is_not(None))) or 0
 
 
+def parked_captures(session: Session) -> int:
+    """How many unfinished captures wait for a person; a parked job of another kind is not one of them."""
+    keys = (sa.literal("capture-") + col(Capture.id), sa.literal("aside-") + col(Capture.id))
+    parked = sa.exists().where(col(JobTry.key).in_(keys), col(JobTry.parked).is_not(None))
+    return session.scalar(sa.select(sa.func.count()).select_from(Capture).where(_OPEN, parked)) or 0
+
+
 def by_key(session: Session, keys: Sequence[str]) -> dict[str, JobTry]:
     """The rows of these keys; keys without trouble are missing."""
     return {row.key: row for row in session.scalars(select(JobTry).where(col(JobTry.key).in_(keys)))}

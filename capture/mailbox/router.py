@@ -94,10 +94,15 @@ class Mailboxes:
         return self.backend(mailbox).check(mailbox)
 
     def wakeups(self, stop: Event) -> Iterator[str]:
-        """What every backend hears, as it comes. Raises what a backend's `wakeups` raises."""
+        """What every backend hears, as it comes; one that cannot be opened hears nothing and keeps nobody from
+        hearing. Raises what a backend's `wakeups` raises."""
         heard: queue.Queue[str | BaseException] = queue.Queue()
-        with self._lock:
-            backends = [self._opened(kind) for kind in {self._default, *self._kinds.values()}]
+        backends: list[Mailbox] = []
+        for kind in sorted({self._default, *self._kinds.values()}):
+            try:
+                backends.append(self._opened(kind))
+            except MailweirError as error:
+                log.warning("the %s backend gives no wake-ups: %s", kind, error)
 
         def listen(backend: Mailbox) -> None:
             try:

@@ -75,3 +75,15 @@ def test_everything_is_counted_where_it_belongs(store: tuple[Database, Keys]) ->
     assert found.rescans == {"running": 1, "paused": 0, "done": 1}
     assert found.rescan_chunks == {"done": 2, "waiting": 3}
     assert found.audit_rows > 15
+
+
+def test_only_parked_captures_count_as_work_nobody_waits_for(store: tuple[Database, Keys]) -> None:
+    """A parked rescan beside a waiting capture must not end `capture run --once` before the capture is done."""
+    db, keys = store
+    waiting, _ = sight(db, keys, "a", "<w@x>", PASS)
+    with db.session() as s:
+        tries.park(s, "rescan-RS-1-0", "rescan_chunk", "internal")
+        assert (tries.unfinished(s), tries.parked_captures(s)) == (1, 0)
+        tries.park(s, f"capture-{waiting}", "capture", "internal")
+        tries.park(s, f"aside-{waiting}", "aside", "internal")
+        assert (tries.unfinished(s), tries.parked_captures(s)) == (1, 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from mailboxes import calendar_file
 from stores import opened
 
-from capture.errors import Unreachable
+from capture.errors import BadSettings, Unreachable
 from capture.mailbox import composed, filemarks, states
 from capture.mailbox.folder import FolderMailbox
 from capture.mailbox.memory import MemoryMailbox
@@ -163,4 +164,23 @@ def test_each_mailbox_is_served_by_its_own_backend(tmp_path: Path) -> None:
         assert told == {"folder": [], "graph": ["bob@example.org"]}
         backends["folder"].fail("mailboxes", Unreachable("planned"))
         assert mailboxes.mailboxes() == ["bob@example.org"], "one backend that is away does not stop the others"
+        mailboxes.close()
+
+
+def test_a_backend_that_cannot_be_opened_takes_no_wakeups_from_the_others(tmp_path: Path) -> None:
+    class Waking(MemoryMailbox):
+        def wakeups(self, stop: threading.Event) -> Iterator[str]:
+            yield "ann"
+
+    def open_backend(kind: str, added: Sequence[str]) -> MemoryMailbox:
+        if kind == "ews":
+            raise BadSettings("planned")
+        return Waking()
+
+    with opened(tmp_path) as (db, _):
+        with db.session() as session:
+            watch.add(session, "bob@example.org", backend="ews", actor="op")
+        mailboxes = Mailboxes(db, open_backend, "folder")
+        assert mailboxes.mailboxes() == ["bob@example.org"], "the rows are read"
+        assert list(mailboxes.wakeups(threading.Event())) == ["ann"]
         mailboxes.close()
