@@ -22,8 +22,11 @@ from sqlmodel import col, select
 from store import audit, quarantine
 from store.columns import now
 from store.database import begin_write, get_or_create
-from store.errors import BadState, NotFound
+from store.errors import BadState, DatabaseLocked, NotFound
 from store.tables import Capture, CaptureState, Case, CaseState, Counter, Item, ItemState
+
+_TURNS = 20
+"""How often the locks of a case are taken anew while captures join it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +127,34 @@ def next_number(session: Session) -> str:
 
 
 def _close(session: Session, number: str, state: CaseState, actor: str, reason: str) -> Case:
-    begin_write(session)
-    # the item before the case, as the ledger does: two transactions that wait in one order cannot deadlock
-    session.scalars(select(Item).where(Item.id == get(session, number).item_id)
-                    .with_for_update(key_share=True).execution_options(populate_existing=True)).one()
-    case = get(session, number, lock=True)
+    case = _locked(session, number)
     if case.state != CaseState.HELD:
         raise BadState(f"case {case.number} is {case.state}")
     case.state, case.open_key, case.closed = state, None, now()
     case.closed_by, case.closed_reason = actor, reason
     session.flush()
     return case
+
+
+def _locked(session: Session, number: str) -> Case:
+    """The case, locked together with its captures and its item in the ledger's order: captures, item, case.
+
+    Transactions that all wait in one order cannot deadlock. A capture that joined the case before the item was locked
+    would be locked out of turn, so then all locks are given back and taken again. Raises `NotFound`, `DatabaseLocked`.
+    """
+    begin_write(session)
+    found = get(session, number)
+    mine = select(Capture).where(Capture.case_id == found.id).order_by(col(Capture.id)).execution_options(
+        populate_existing=True)
+    for _ in range(_TURNS):
+        with session.begin_nested() as attempt:
+            locked = session.scalars(mine.with_for_update(key_share=True)).all()
+            session.scalars(select(Item).where(Item.id == found.item_id).with_for_update(key_share=True)
+                            .execution_options(populate_existing=True)).one()
+            if {c.id for c in locked} == {c.id for c in session.scalars(mine)}:
+                return get(session, number, lock=True)
+            attempt.rollback()
+    raise DatabaseLocked(f"case {number}: people keep joining it")
 
 
 def _settle(session: Session, case: Case, state: ItemState) -> None:

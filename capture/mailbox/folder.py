@@ -138,7 +138,8 @@ class FolderMailbox:
             return MailItem(fresh, filemarks.header_of(raw) + b"\n", unread=(Unread("item", "too_large"),))
         self._fetched[ref.mailbox, fresh.identity] = _digest(style, raw)
         if style is filemarks.MAIL:
-            return MailItem(fresh, filemarks.without_stamp(raw), private=style.private(raw))
+            empty = not filemarks.plain_mail(raw).strip()  # our own mark alone makes no mail of an empty file
+            return MailItem(fresh, b"" if empty else filemarks.without_stamp(raw), private=style.private(raw))
         return MailItem(fresh, composed.from_calendar(filemarks.ics_plain(raw)), private=style.private(raw))
 
     def mark(self, ref: ItemRef, state: str, stamp: Stamp | None = None) -> ItemRef:
@@ -171,7 +172,10 @@ class FolderMailbox:
         return ItemRef(ref.mailbox, ref.key, style.kind(raw), identity)
 
     def locate(self, ref: ItemRef, capture: str = "", message_id: str = "") -> ItemRef | None:
-        """Look through the mailbox for the inode, our stamp, or the Message-ID."""
+        """Look through the mailbox for the inode, our stamp, or the Message-ID. A mailbox whose directory was taken
+        away below a readable root took its items along. Raises `Unreachable` when the root is away."""
+        if ref.mailbox not in self.mailboxes():
+            return None
         by_stamp: ItemRef | None = None
         by_message: ItemRef | None = None
         for folder in self.folders(ref.mailbox):

@@ -60,15 +60,20 @@ def thread(size: int) -> tuple[Block | Table, ...]:
 def test_time_grows_linearly(make: Callable[[int], tuple[Block | Table, ...]], size: int) -> None:
     scanner = Scanner(semantic=Silent())
     scanner.scan(Extraction((Part("body", "text/plain", make(20)),)))
-    seconds = []
-    for times in (1, 2, 4):
-        item = Extraction((Part("body", "text/plain", make(size * times)),))
-        best = 99.0
-        for _ in range(2):
-            start = time.thread_time()
-            scanner.scan(item)
-            best = min(best, time.thread_time() - start)
-        seconds.append(best)
-    print(f"{size}, {2 * size}, {4 * size}: " + ", ".join(f"{s:.3f} s" for s in seconds))
-    assert seconds[2] < 2.9 * seconds[1] + 0.05
-    assert seconds[1] < 2.9 * seconds[0] + 0.05
+    for _ in range(3):  # a noisy neighbour slows one try, growth slows every one
+        seconds = [_seconds(scanner, make(size * times)) for times in (1, 2, 4)]
+        print(f"{size}, {2 * size}, {4 * size}: " + ", ".join(f"{s:.3f} s" for s in seconds))
+        if seconds[2] < 2.9 * seconds[1] + 0.05 and seconds[1] < 2.9 * seconds[0] + 0.05:
+            return
+    pytest.fail("twice the text takes more than 2.9 times as long")
+
+
+def _seconds(scanner: Scanner, blocks: tuple[Block | Table, ...]) -> float:
+    """The better of two runs."""
+    item = Extraction((Part("body", "text/plain", blocks),))
+    took = []
+    for _ in range(2):
+        start = time.thread_time()
+        scanner.scan(item)
+        took.append(time.thread_time() - start)
+    return min(took)
