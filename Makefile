@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?=
+JOBS   ?= logical# test processes: one for each core
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check conformance bench serve docs lock clean
@@ -24,7 +25,7 @@ demo: $(VENV)/ready  ## work through an invented mailbox and show what was linke
 test: $(VENV)/ready  ## lint, types and every test that needs nothing from outside
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not conformance"
+	@$(BIN)/python -m pytest -m "not conformance" -n $(JOBS) --dist loadfile
 
 check: $(VENV)/ready  ## lint and types only
 	@$(BIN)/ruff check .

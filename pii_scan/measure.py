@@ -8,12 +8,19 @@ as a pair. Messages labelled "unsure" are left out of every figure. No result ho
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
 
 from pii_scan.findings import Decision, Report, Verdict
 from pii_scan.semantic.corpora import Corpus, Example
 from pii_scan.text import Extraction
+
+if TYPE_CHECKING:
+    from pii_scan.semantic import SemanticResult
 
 Decide = Callable[[Extraction], Decision]
 """The whole scanner: text in, decision out."""
@@ -223,13 +230,13 @@ Verdicts = Callable[[Report, Extraction], Decision]
 
 
 def cross_validate(measured: Corpus, rules: RuleReport, verdicts: Verdicts, *, extra: Corpus | None = None,
-                   folds: int = 5) -> Measurement:
+                   folds: int = 5, jobs: int = 0) -> Measurement:
     """Judge every message with weights that were trained without it and without its near-duplicates.
 
     Sentence, category, whole-message and message models are trained anew for each fold on the rest of
-    `measured` and all of `extra`, which is not measured. Needs the `train` extra (scikit-learn).
+    `measured` and all of `extra`, which is not measured. `jobs` folds at a time, each in a process of its own that
+    takes some 500 MB; 0 is one for each core, at most 4. Needs the `train` extra (scikit-learn).
     """
-    from pii_scan.semantic import SemanticStage, fit, train
     from pii_scan.semantic.groups import folds as spread
     from pii_scan.semantic.groups import kept_together
     from pii_scan.semantic.segment import units
@@ -238,22 +245,39 @@ def cross_validate(measured: Corpus, rules: RuleReport, verdicts: Verdicts, *, e
     examples = corpus.examples
     reports = [rules(e.extraction) for e in examples]
     groups = kept_together([units(e.extraction) for e in examples], [e.id for e in examples])
-    fold = spread(groups, [e.id for e in examples], folds)
+    fold = [int(k) for k in spread(groups, [e.id for e in examples], folds)]
+    wanted = [i for i in range(len(measured.examples)) if examples[i].decision != "unsure"]
+    given = (corpus, [r.findings for r in reports], fold, wanted)
     judged: list[Judged] = []
-    for k in range(folds):
-        rest = [i for i in range(len(examples)) if fold[i] != k]
-        material = fit.prepare([examples[i] for i in rest], corpus.lines)
-        weights = train.fit_prepared([examples[i] for i in rest], material,
-                                     [reports[i].findings for i in rest], train.Recipe())
-        stage = SemanticStage(weights)
-        for i in range(len(measured.examples)):
-            if fold[i] == k and examples[i].decision != "unsure":
+    with ProcessPoolExecutor(jobs or min(folds, os.cpu_count() or 1, 4), get_context("spawn"),
+                             initializer=_take, initargs=given) as pool:
+        for scored in pool.map(_score_fold, range(folds)):
+            for i, result in scored:
                 found = reports[i]
-                result = stage.score(examples[i].extraction, found.findings)
                 report = Report(found.findings + result.findings, result.probability, found.persons, found.minors)
                 judged.append(judge(examples[i], verdicts(report, examples[i].extraction)))
     unsure = sum(e.decision == "unsure" for e in measured.examples)
     return Measurement(tuple(sorted(judged, key=lambda j: j.id)), unsure, f"cross-validated in {folds} folds")
+
+
+_given: list[Any] = []
+"""In a process of `cross_validate`: the corpus, what the rules found, the fold of each example, whom to score."""
+
+
+def _take(*given: Any) -> None:
+    _given[:] = given
+
+
+def _score_fold(k: int) -> list[tuple[int, SemanticResult]]:
+    """Train without fold `k` and score its examples, by their place in the corpus."""
+    from pii_scan.semantic import SemanticStage, fit, train
+
+    corpus, findings, fold, wanted = _given
+    rest = [i for i in range(len(corpus.examples)) if fold[i] != k]
+    examples = [corpus.examples[i] for i in rest]
+    material = fit.prepare(examples, corpus.lines)
+    stage = SemanticStage(train.fit_prepared(examples, material, [findings[i] for i in rest], train.Recipe()))
+    return [(i, stage.score(corpus.examples[i].extraction, findings[i])) for i in wanted if fold[i] == k]
 
 
 @dataclass(frozen=True, slots=True)
