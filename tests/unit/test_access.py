@@ -109,7 +109,10 @@ def test_an_administrator_never_reveals_or_decides_whatever_else_they_are(other:
         assert may(who, action, thing()).code in ("separation", "role")
 
 
-@pytest.mark.parametrize("others", [c for n in (1, 2) for c in combinations(set(Role) - {Role.AUDITOR}, n)],
+NO_AUDITOR = [role for role in Role if role is not Role.AUDITOR]
+
+
+@pytest.mark.parametrize("others", [c for n in (1, 2) for c in combinations(NO_AUDITOR, n)],
                          ids=lambda c: "+".join(sorted(c)))
 def test_an_auditor_changes_nothing_and_opens_nothing_whatever_else_they_are(others: tuple[Role, ...]) -> None:
     reading = {Action.SELF_READ, Action.RULES_SIGN, Action.AUDIT_READ, Action.AUDIT_VERIFY, Action.AUDIT_SIGN,
