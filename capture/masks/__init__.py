@@ -1,0 +1,1 @@
+"""How a held item is shown masked: where things lie (refs), who is named, what is hidden, and why. Use `capture.masked`."""
