@@ -2,7 +2,8 @@
 
 `guard(route)` stands before each route of `addin.routes.ROUTES`. It finds the session of the cookie, refuses what
 another site sent, asks `store.access.may`, audits a refusal, and leaves the `Visitor` at `request.state.visitor`.
-A handler about one thing asks again, with the thing: `visitor.must(Action.CASE_READ, thing)`.
+A route about one thing names how it is found (`about`), and the door asks about that very thing, so no handler can
+forget to. A handler that learns more of it asks again: `visitor.must(Action.CASE_READ, thing)`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from addin.edge import Caller
 from addin.limits import Buckets
 from capture.settings import Settings
 from store import audit, people, sessions
-from store.access import Action, Person, Thing, may
+from store.access import ALLOWED, Action, Answer, Person, Thing, may, reach
 from store.database import Database
+from store.errors import NotFound
 
 FORM_FIELD: Final = "form_token"
 FORM_HEADER: Final = "x-form-token"
@@ -51,6 +53,10 @@ class Route:
     """answers HTML; without a session it leads to the sign-in"""
     from_elsewhere: bool = False
     """a form of another site is expected; the route has its own proof of where it comes from"""
+    about: Callable[[Request, Visitor], Thing] | None = None
+    """finds the one thing the path names; without it the route is about nothing in particular"""
+    fields: int = 50
+    """most fields its form may have"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -70,7 +76,19 @@ class Visitor:
 
     def must(self, action: Action, thing: Thing | None = None) -> None:
         """Go on only when it is allowed; else audit the refusal and answer 403."""
-        answer = may(self.person, action, thing)
+        self._allowed(action, may(self.person, action, thing))
+
+    def must_somewhere(self, action: Action) -> None:
+        """Go on only when it is allowed for some thing. Asked before one is looked for, so that nobody else learns
+        which there are."""
+        answer = may(self.person, action)
+        self._allowed(action, ALLOWED if answer.code == "nothing-named" else answer)
+
+    def can(self, action: Action) -> bool:
+        """Whether a page offers it: no promise, the door asks again."""
+        return self.person.bound and reach(self.person, action) is not None
+
+    def _allowed(self, action: Action, answer: Answer) -> None:
         if not answer:
             with self.database.session() as session:
                 audit.append(session, "web:access:refused", actor=self.person.id, subject=action,
@@ -87,7 +105,7 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
         slow: Buckets = state.slow if route.path.startswith("/sign-in") else state.quick
         caller: Caller = request.scope["state"]["caller"]
         _in_turn(slow, caller.address)
-        form = await request.form(max_files=0, max_fields=50) if request.method not in _SAFE else None
+        form = await request.form(max_files=0, max_fields=route.fields) if request.method not in _SAFE else None
         if isinstance(route.needs, Need):
             if form is not None and route.page and not route.from_elsewhere:
                 _same_site(request)
@@ -101,10 +119,24 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
             given = request.headers.get(FORM_HEADER) or form.get(FORM_FIELD)
             if not isinstance(given, str) or not sessions.form_token_fits(token, given):
                 raise HTTPException(403, "form-not-ours")
-        await run_in_threadpool(visitor.must, route.needs)
-        request.state.visitor = visitor
+        await run_in_threadpool(_admit, request, visitor, route.needs, route.about)
 
     return enter
+
+
+def _admit(request: Request, visitor: Visitor, action: Action,
+           about: Callable[[Request, Visitor], Thing] | None) -> None:
+    """Ask about the thing of the path, or about nothing in particular, and leave both for the handler."""
+    if about is None:
+        visitor.must(action)
+    else:
+        visitor.must_somewhere(action)
+        try:
+            request.state.thing = about(request, visitor)
+        except NotFound:
+            raise HTTPException(404, "not-found") from None
+        visitor.must(action, request.state.thing)
+    request.state.visitor = visitor
 
 
 def visit(database: Database, settings: Settings, token: str, route: str = "") -> Visitor | None:

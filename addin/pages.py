@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
-from addin import signing
+from addin import frame, signing
 from addin.auth import EntraSignIn, open_flow, seal_flow
 from addin.door import Visitor, cookie_name
 from addin.errors import SignInRefused, SignInUnavailable
@@ -39,27 +37,24 @@ SENTENCES: Final[Mapping[str, str]] = {
 """What a page says for a code."""
 
 
-@cache
-def _templates() -> Environment:
-    return Environment(loader=PackageLoader("addin"), autoescape=True, undefined=StrictUndefined,
-                       trim_blocks=True, lstrip_blocks=True)
-
-
-def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page from a template; every value is escaped."""
-    text = _templates().get_template(name).render({"form_token": "", **values})
-    return HTMLResponse(text, status_code=status)
-
-
 def refusal_page(status: int, code: str, request: str) -> HTMLResponse:
     """The page that says why something is not possible."""
-    return page("refused.html", status, code=code, request_id=request, sign_in=code in signing.REFUSALS,
+    return frame.page("refused.html", status, code=code, request_id=request, sign_in=code in signing.REFUSALS,
                 sentence=SENTENCES.get(code, "This is not possible."))
 
 
 def stylesheet() -> Response:
     """The stylesheet, the same for everybody."""
-    return Response((files("addin") / "static" / "desk.css").read_text(encoding="utf-8"), media_type="text/css",
+    return _static("desk.css", "text/css")
+
+
+def script() -> Response:
+    """The script of the desk, the same for everybody. Every page works without it."""
+    return _static("desk.js", "text/javascript")
+
+
+def _static(name: str, kind: str) -> Response:
+    return Response((files("addin") / "static" / name).read_text(encoding="utf-8"), media_type=kind,
                     headers={"Cache-Control": "max-age=3600"})
 
 
@@ -75,7 +70,7 @@ def home(request: Request) -> Response:
         begun = session.get(WebSession, visitor.session_id)
         ends = begun.ends if begun is not None else datetime.now(UTC)
         number = rules.current_number(session)
-    return page("home.html", form_token=visitor.form_token, address=row.address, roles=sorted(visitor.person.roles),
+    return frame.page_for(request, "home.html", address=row.address, roles=sorted(visitor.person.roles),
                 divisions=sorted(visitor.person.divisions), bound=visitor.person.bound, rules=number,
                 trained_until=f"{until:%Y-%m-%d}" if until and visitor.person.trained else "",
                 ends=f"{ends:%H:%M}", idle=f"{settings.sign_in.idle_minutes:g}")
@@ -87,7 +82,7 @@ def read_rules(request: Request) -> Response:
     with _database(request).session() as session:
         version = rules.in_force(session)
         signed = rules.signed(session, visitor.person.id, version.number)
-    return page("rules.html", form_token=visitor.form_token, number=version.number, text=version.text,
+    return frame.page_for(request, "rules.html", number=version.number, text=version.text,
                 since=f"{version.published:%Y-%m-%d}", signed=signed, bound=visitor.person.bound)
 
 
@@ -128,9 +123,9 @@ def sign_out(request: Request) -> Response:
 def sign_in(request: Request) -> Response:
     """Where a sign-in begins."""
     if _settings(request).sign_in.kind != "demo":
-        return page("sign_in.html", demo=None)
+        return frame.page("sign_in.html", demo=None)
     with _database(request).reading() as session:
-        return page("sign_in.html", demo=[row for row in people.register(session) if row["state"] == "active"])
+        return frame.page("sign_in.html", demo=[row for row in people.register(session) if row["state"] == "active"])
 
 
 def start(request: Request) -> Response:
@@ -206,7 +201,7 @@ def _start(request: Request, again: str) -> Response:
 
 def _signed_in(request: Request, token: str) -> Response:
     """A page that leads on by itself: after a redirect from another site a strict cookie would not be sent."""
-    answer = page("onward.html")
+    answer = frame.page("onward.html")
     answer.set_cookie(cookie_name(request), token, path="/", secure=request.url.scheme == "https", httponly=True,
                       samesite="strict")
     return answer
