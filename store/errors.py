@@ -17,6 +17,8 @@
         |-- StaleCursor         another watcher has moved the folder on
         |-- NotFound            no such capture, case, notice or record
         |-- RolesClash          two roles that nobody may hold together
+        |-- AllowRefused        an allow rule is too wide, untested, or approved by its own author
+        |-- NotAllowed          this person may not do this to this thing
         |-- BadState            the step does not follow from the state the item is in
         |-- BadAuditBody        an audit event that is not in the list, or whose facts are free text
         |-- AuditBroken         the audit chain does not verify
@@ -142,6 +144,25 @@ class RolesClash(StoreError):
 
     code = "roles-clash"
     hint = "End the other role first; docs/operators/roles.md lists which roles stay apart."
+
+
+class AllowRefused(StoreError):
+    """The allow rule is not possible as asked, so nothing was changed."""
+
+    code = "allow-refused"
+    hint = "docs/operators/accountability.md says which rules there are; `mailweir policy allow list` shows them."
+
+
+class NotAllowed(StoreError):
+    """This person may not do this, so nothing was changed."""
+
+    code = "not-allowed"
+    hint = "docs/operators/roles.md lists who may do what; the code in brackets is explained there."
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        """a code of `store.access.REFUSALS`"""
 
 
 class BadState(StoreError):
