@@ -1,4 +1,7 @@
-"""The invented people of the demo: one of each role, in two divisions, so that every page can be tried."""
+"""The invented people of the demo: one of each role at least, in two divisions, so that every page can be tried.
+
+The owners of the three demo mailboxes are among them, so that held items lie with the reviewers of both divisions.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from store.columns import now
 
 CAST: Final = (
     ("dana.reid", "north", (Role.STAFF,)),
+    ("priya.nair", "north", (Role.STAFF,)),
+    ("marcus.lee", "south", (Role.STAFF,)),
     ("omar.quist", "south", (Role.STAFF,)),
     ("petra.lund", "north", (Role.OWNER,)),
     ("jules.amsel", "north", (Role.DIVISION_ADMIN,)),

@@ -149,8 +149,8 @@ def _next(home: Path, *, kept: bool) -> None:
     out.print("\n[bold]Three things to try next[/]")
     if kept:
         case = f"MW-{time.strftime('%Y')}-000001"
-        lines = [f"mailweir queue list --home {home}", f"mailweir queue show {case} --home {home}",
-                 f"mailweir audit show --home {home}"]
+        lines = [f"mailweir serve --home {home}      the desk: open the address it prints, and choose who you are",
+                 f"mailweir queue show {case} --home {home}", f"mailweir audit show --home {home}"]
     else:
         lines = ["mailweir demo --keep demo-home        keeps what you just saw, so that you can look around",
                  "mailweir scan SOME-MAIL.eml           scans a mail of yours; stores nothing",
