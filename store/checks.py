@@ -17,12 +17,14 @@ from store.migrations.scope import METADATA, ours
 TRIGGERS = {
     "sqlite": frozenset({
         "audit_event_no_update", "audit_event_no_delete", "audit_head_forward", "audit_head_no_delete",
-        "audit_checkpoint_no_update", "audit_checkpoint_no_delete"}),
+        "audit_checkpoint_no_update", "audit_checkpoint_no_delete",
+        "ruling_no_party_insert", "ruling_no_party_update", "ruling_fixed", "ruling_no_delete"}),
     "postgresql": frozenset({
         "audit_event_no_change", "audit_event_no_truncate", "audit_head_forward", "audit_head_no_delete",
-        "audit_head_no_truncate", "audit_checkpoint_no_change", "audit_checkpoint_no_truncate"}),
+        "audit_head_no_truncate", "audit_checkpoint_no_change", "audit_checkpoint_no_truncate",
+        "ruling_no_party", "ruling_fixed", "ruling_no_delete", "ruling_no_truncate"}),
 }
-"""The triggers that protect the audit, by dialect."""
+"""The triggers that protect the audit and the rulings, by dialect."""
 
 
 def differences(connection: Connection) -> list[str]:
@@ -33,13 +35,14 @@ def differences(connection: Connection) -> list[str]:
 
 
 def triggers_missing(connection: Connection) -> list[str]:
-    """The audit's triggers that are not there, or are switched off."""
+    """The triggers that are not there, or are switched off."""
     if connection.dialect.name == "sqlite":
         found = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars()
     else:
         found = connection.execute(text(
             "SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal AND tgrelid IN "
-            "(to_regclass('audit_event'), to_regclass('audit_head'), to_regclass('audit_checkpoint'))")).scalars()
+            "(to_regclass('audit_event'), to_regclass('audit_head'), to_regclass('audit_checkpoint'), "
+            "to_regclass('ruling'))")).scalars()
     return sorted(TRIGGERS[connection.dialect.name] - set(found))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field
 
 from store.columns import UtcDateTime, now
@@ -32,7 +32,8 @@ class DeskCase(Row, table=True):
         Index("ix_desk_case_division", "tab", "division", "rank", "due", "opened", "case_id"),
         Index("ix_desk_case_family", "tab", "sender", "rule"),
         Index("ix_desk_case_content", "tab", "content_hash"),
-        Index("ix_desk_case_overdue", "tab", "told", "due"),
+        Index("ix_desk_case_overdue", "told", "tab", "due"),
+        Index("ix_desk_case_parties", "parties", "tab"),
     )
     case_id: int = Field(primary_key=True, foreign_key="quarantine_case.id", sa_column_kwargs={"autoincrement": False})
     tab: str = Field(max_length=16)
@@ -85,11 +86,10 @@ class RulingRow(Row, table=True):
         CheckConstraint("NOT needs_second OR second_by <> '' OR state IN ('second', 'undone')", name="second_agreed"),
         Index("ix_ruling_state_effective", "state", "effective"),
         Index("ix_ruling_case_id", "case_id"),
-        Index("uq_ruling_open_key", "open_key", unique=True),
     )
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     case_id: int = Field(foreign_key="quarantine_case.id")
-    open_key: str | None = Field(default=None, max_length=32)
+    open_key: str | None = Field(default=None, unique=True, max_length=32)
     outcome: str = Field(max_length=16)
     reason: str = Field(max_length=64)
     state: str = Field(max_length=16)
@@ -99,7 +99,7 @@ class RulingRow(Row, table=True):
     made_key: str = Field(max_length=64)
     made: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     seconds: float = 10.0
-    needs_second: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    needs_second: bool = False
     why_second: str = Field(default="", max_length=64)
     second_by: str = Field(default="", max_length=32)
     second_key: str = Field(default="", max_length=64)

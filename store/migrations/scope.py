@@ -9,6 +9,7 @@ from typing import Any
 
 import store.checkpoint_tables
 import store.crm_tables
+import store.desk_tables
 import store.lease_tables
 import store.people_tables
 import store.rescan_tables
