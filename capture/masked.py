@@ -9,6 +9,8 @@ writes it first.
 
 from __future__ import annotations
 
+from capture.masks.reasons import explain
+from capture.masks.refs import BadRef, Refs, at
 from capture.masks.views import (
     BlockView,
     CaseView,
@@ -21,7 +23,7 @@ from capture.masks.views import (
     TextView,
     Why,
 )
-from pii_scan.findings import Finding, Report
+from pii_scan.findings import Report
 from pii_scan.text import Extraction
 
 PAGE = 60
@@ -37,19 +39,16 @@ def view(extraction: Extraction, report: Report, *, secret: bytes, offset: int =
     given; parts without a piece on the page are listed all the same. `report` is what the scanner says of this very
     extraction. Raises `ModelMissing` when the language model is not installed.
     """
-    raise NotImplementedError
+    from capture.masks.masker import Masker  # loads the scanner's patterns; whoever only imports us need not wait
+
+    return Masker(extraction, report, secret).view(max(0, offset), max(1, limit), part)
 
 
-def reveal(extraction: Extraction, report: Report, ref: str, secret: bytes) -> str:
+def reveal(extraction: Extraction, report: Report, ref: str, secret: bytes) -> str:  # noqa: ARG001 - refs of a report
     """Return the content behind a ref of `view`: a value, sentence, paragraph, table row or column (cells separated
     by tabs, rows by newlines), a file name or a whole part. Raises `BadRef` when the ref is not of this item."""
-    raise NotImplementedError
+    return at(extraction, Refs(secret).open(ref))
 
 
-def explain(finding: Finding) -> Why:
-    """Return a finding in plain words: rule, check digit, context words, score, why it was exempted."""
-    raise NotImplementedError
-
-
-__all__ = ["BlockView", "CaseView", "Masked", "PartView", "Plain", "RowView", "Run", "TableView", "TextView", "Why",
-           "explain", "reveal", "view"]
+__all__ = ["PAGE", "BadRef", "BlockView", "CaseView", "Masked", "PartView", "Plain", "RowView", "Run", "TableView",
+           "TextView", "Why", "explain", "reveal", "view"]
