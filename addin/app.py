@@ -7,10 +7,10 @@ Which routes there are stands in `addin/routes.py`, who may pass in `addin/door.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -22,16 +22,21 @@ from starlette.types import ASGIApp
 
 from addin import metrics
 from addin.auth import EntraSignIn
+from addin.casework import Reports
 from addin.door import Need, Route, guard
 from addin.edge import Edge, is_loopback
 from addin.errors import DemoRefused, SignInRefused, SignInUnavailable
 from addin.health import Working, may_measure
 from addin.limits import Buckets
-from addin.pages import refusal_page
+from addin.pages import refusal_page, safe_path
 from addin.routes import HOOKS, routes_for
+from addin.tools import DeskTools
+from capture.errors import CaptureError
 from capture.settings import Settings
 from capture.wiring import opened
+from pii_scan.errors import ScanError
 from store.database import Database
+from store.errors import NotAllowed, StoreError
 from store.people import is_demo
 
 _CODE = re.compile(r"[a-z][a-z-]{2,40}")
@@ -47,6 +52,16 @@ class Problem(BaseModel):
     code: str
     request: str
     link: str = ""
+
+
+STATUS: Final[Mapping[str, int]] = {
+    "not-found": 404, "bad-ref": 404, "bad-state": 409, "not-clean": 409, "content-destroyed": 410,
+    "cursor-stale": 409, "allow-refused": 409, "bad-input": 422, "not-allowed": 403,
+    "database-locked": 503, "database-away": 503, "database-conflict": 503, "model-missing": 503,
+    "scan-failed": 503, "try-later": 503}
+"""Code of an error of ours -> status of the answer. Any other is a fault of the service: 500."""
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Problem} for status in (401, 403, 404, 409, 410, 413, 422, 429, 503)}
 
 
 def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
@@ -65,18 +80,27 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
             app.state.database, app.state.keys = database, keys
             app.state.registry = metrics.registry_of(
                 database, settings.home, settings.engine.lease_seconds)
-            yield
+            app.state.tools = DeskTools(settings, database, keys)
+            try:
+                yield
+            finally:
+                app.state.tools.close()
         if provider is not None:
             provider.close()
 
-    app = FastAPI(title="mailweir", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
+    app = FastAPI(title="mailweir", summary="The reviewer's desk of mailweir.", version="1",
+                  docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
                   redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.state.settings, app.state.worker, app.state.provider = settings, worker, provider
+    app.state.reports = Reports()
     app.state.quick, app.state.slow = Buckets(600, 3000), Buckets(20, 20)
     app.add_exception_handler(StarletteError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(SignInRefused, _not_let_in)
     app.add_exception_handler(SignInUnavailable, _unavailable)
+    app.add_exception_handler(StoreError, _not_possible)
+    app.add_exception_handler(ScanError, _not_possible)
+    app.add_exception_handler(CaptureError, _not_possible)
     for route in (*routes_for(kind), *(HOOKS if settings.graph.webhook_url else ())):
         _add(app, route)
     return Edge(app, settings.web)
@@ -95,7 +119,7 @@ def require_demo_home(settings: Settings, database: Database) -> None:
 def _add(app: FastAPI, route: Route) -> None:
     doors = [Depends(guard(route))] + ([Depends(may_measure)] if route.needs is Need.MACHINE else [])
     app.add_api_route(route.path, route.answer, methods=[route.method], name=route.name, dependencies=doors,
-                      include_in_schema=not route.page)
+                      include_in_schema=route.path.startswith("/api/"), responses=PROBLEMS)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -115,19 +139,38 @@ def _not_let_in(request: Request, error: Exception) -> Response:
     return problem(request, 403, error.why, None)
 
 
+def _not_possible(request: Request, error: Exception) -> Response:
+    """What the store or the scanner refused, by its code; what nobody foresaw is an error of the service."""
+    assert isinstance(error, (StoreError, ScanError, CaptureError))  # noqa: S101 - registered for them
+    if isinstance(error, NotAllowed) and error.why:
+        return problem(request, 403, error.why, None)
+    status = STATUS.get(error.code)
+    if status is None:
+        raise error
+    return problem(request, status, error.code, {"Retry-After": "2"} if status == 503 else None)
+
+
 def _unavailable(request: Request, _: Exception) -> Response:
     return problem(request, 503, "sign-in-unavailable", None)
+
+
+def _case_page(request: Request) -> str:
+    """The page of the case a request was about; "" when it was about none."""
+    found = re.match(r"/(?:desk/case|api/cases)/([A-Za-z0-9-]{1,30})(?:/|$)", request.url.path)
+    return f"/desk/case/{found[1]}" if found else ""
 
 
 def problem(request: Request, status: int, code: str, headers: object) -> Response:
     """The answer to what is not possible: for a browser a page, or the page that helps; for a program JSON."""
     identity = str(request.scope["state"]["request"])
     kept = dict(headers) if isinstance(headers, dict) else None
-    link = {"sign-in-needed": "/sign-in", "rules-unsigned": "/rules"}.get(code, "")
+    back = _case_page(request)
+    link = {"sign-in-needed": "/sign-in", "rules-unsigned": "/rules",
+            "sign-in-again": f"/sign-in/again?next={back or safe_path(request.url.path)}"}.get(code, "")
     if "text/html" in request.headers.get("accept", ""):
-        if link and request.method == "GET":
+        if link and request.method == "GET" and code != "sign-in-again":
             return RedirectResponse(link, 303)
-        answer: Response = refusal_page(status, code, identity)
+        answer: Response = refusal_page(status, code, identity, link, back)
         answer.headers.update(kept or {})
         return answer
     body = Problem(code=code, request=identity, link=link).model_dump(exclude_defaults=True)

@@ -61,4 +61,5 @@ def _templates() -> Environment:
     made = Environment(loader=PackageLoader("addin"), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)
     made.filters.update(words.FILTERS)
+    made.globals.update(words.GLOBALS)
     return made

@@ -23,6 +23,7 @@ from store.crypto import Keys
 from store.database import Database
 from store.people_tables import PersonRow, WebSession
 
+_OWN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9-]*)+")
 _FLOW_COOKIE: Final = "__Secure-mailweir-flow"
 SENTENCES: Final[Mapping[str, str]] = {
     **REFUSALS, **signing.REFUSALS,
@@ -32,15 +33,30 @@ SENTENCES: Final[Mapping[str, str]] = {
     "another-site": "The request came from another site.",
     "not-found": "There is no such page.",
     "too-large": "The request is too large.",
+    "bad-request": "The request is not one this page makes. Go back, reload the page and try again.",
+    "reason-missing": "Choose a reason from the list.",
+    "bad-state": "It is not possible now: somebody was quicker, or it is too late. Go back and look at it again.",
+    "too-late": "It took effect already.",
+    "bad-ref": "There is no such place in this item.",
+    "not-clean": "The redacted copy still holds personal information, so it may not be linked.",
+    "content-destroyed": "The content was destroyed; what remains is the record of the case.",
+    "database-locked": "The database is busy. Try again.",
+    "database-away": "The database does not answer. Try again in a minute.",
+    "database-conflict": "Somebody changed the same thing at the same moment. Try again.",
+    "model-missing": "The language model is not installed, so nothing can be shown. Tell the operator.",
+    "scan-failed": "The item could not be scanned just now, so it is not shown. Tell the operator.",
+    "try-later": "Something this needs does not answer. Try again in a minute.",
     "internal": "Something unforeseen went wrong; it was noted.",
 }
 """What a page says for a code."""
 
 
-def refusal_page(status: int, code: str, request: str) -> HTMLResponse:
-    """The page that says why something is not possible."""
+def refusal_page(status: int, code: str, request: str, link: str = "", back: str = "") -> HTMLResponse:
+    """The page that says why something is not possible. `link` leads to where it becomes possible, `back` to the case
+    it was about."""
     return frame.page("refused.html", status, code=code, request_id=request, sign_in=code in signing.REFUSALS,
-                sentence=SENTENCES.get(code, "This is not possible."))
+                      again=link if code == "sign-in-again" else "", back=back if status != 404 else "",
+                      sentence=SENTENCES.get(code, "This is not possible."))
 
 
 def stylesheet() -> Response:
@@ -123,9 +139,13 @@ def sign_out(request: Request) -> Response:
 def sign_in(request: Request) -> Response:
     """Where a sign-in begins."""
     if _settings(request).sign_in.kind != "demo":
-        return frame.page("sign_in.html", demo=None)
+        return frame.page("sign_in.html", demo=None, onward="/", me="")
+    token = request.cookies.get(cookie_name(request), "")
     with _database(request).reading() as session:
-        return frame.page("sign_in.html", demo=[row for row in people.register(session) if row["state"] == "active"])
+        begun = sessions.find(session, token) if token else None
+        return frame.page("sign_in.html", demo=[row for row in people.register(session) if row["state"] == "active"],
+                          onward=safe_path(request.query_params.get("next", "/")),
+                          me=begun.person_id if begun is not None else "")
 
 
 def start(request: Request) -> Response:
@@ -136,9 +156,10 @@ def start(request: Request) -> Response:
 def start_again(request: Request) -> Response:
     """On to the directory, to prove anew who one is: before a reveal or an export."""
     visitor: Visitor = request.state.visitor
+    onward = safe_path(request.query_params.get("next", "/"))
     if _settings(request).sign_in.kind == "demo":
-        return RedirectResponse("/sign-in", 303)
-    return _start(request, again=visitor.session_id)
+        return RedirectResponse(f"/sign-in?next={onward}", 303)
+    return _start(request, again=visitor.session_id, onward=onward)
 
 
 async def back(request: Request) -> Response:
@@ -163,18 +184,20 @@ def _back(request: Request, told: Mapping[str, str]) -> Response:
     else:
         token = signing.let_in(_database(request), _settings(request).sign_in, identity,
                                former=request.cookies.get(cookie_name(request), ""))
-    answer = _signed_in(request, token)
+    answer = _signed_in(request, token, safe_path(str(flow.get("onward", "/"))))
     _forget(answer, request, _FLOW_COOKIE, "/sign-in")
     return answer
 
 
 async def demo(request: Request) -> Response:
     """The demo's sign-in: be one of its invented people. `addin.app` lets this route be only where that is safe."""
-    chosen = (await request.form()).get("person")
-    return await run_in_threadpool(_demo, request, chosen if isinstance(chosen, str) else "")
+    form = await request.form()
+    chosen, onward = form.get("person"), form.get("next")
+    return await run_in_threadpool(_demo, request, chosen if isinstance(chosen, str) else "",
+                                   safe_path(onward if isinstance(onward, str) else "/"))
 
 
-def _demo(request: Request, person: str) -> Response:
+def _demo(request: Request, person: str, onward: str) -> Response:
     with _database(request).session() as session:
         row = session.get(PersonRow, person)
         if row is None or row.state != "active":
@@ -186,22 +209,27 @@ def _demo(request: Request, person: str) -> Response:
             if old is not None:
                 sessions.end(session, old, why="signed-in-anew")
             token = sessions.begin(session, row.id, hours=_settings(request).sign_in.hours)
-    return _signed_in(request, token)
+    return _signed_in(request, token, onward)
 
 
-def _start(request: Request, again: str) -> Response:
+def _start(request: Request, again: str, onward: str = "/") -> Response:
     started = _provider(request).start(again=bool(again))
     answer = RedirectResponse(started.url, 303)
     # the directory's form comes from another site: only a cookie with samesite=none is sent along; it proves, by the
     # state sealed in it, that this browser began the sign-in, and opens nothing
-    answer.set_cookie(_FLOW_COOKIE, seal_flow(_keys(request), {**started.flow, "session": again}),
+    answer.set_cookie(_FLOW_COOKIE, seal_flow(_keys(request), {**started.flow, "session": again, "onward": onward}),
                       max_age=600, path="/sign-in", secure=True, httponly=True, samesite="none")
     return answer
 
 
-def _signed_in(request: Request, token: str) -> Response:
+def safe_path(path: str) -> str:
+    """A page of ours to go on to after a sign-in: "/" for anything that could lead elsewhere."""
+    return path if len(path) <= 100 and _OWN_PATH.fullmatch(path) else "/"
+
+
+def _signed_in(request: Request, token: str, onward: str) -> Response:
     """A page that leads on by itself: after a redirect from another site a strict cookie would not be sent."""
-    answer = frame.page("onward.html")
+    answer = frame.page("onward.html", onward=onward)
     answer.set_cookie(cookie_name(request), token, path="/", secure=request.url.scheme == "https", httponly=True,
                       samesite="strict")
     return answer

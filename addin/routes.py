@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from addin import health, hooks, pages
+from addin import api, case, health, hooks, pages, queue
+from addin.casework import case_thing
 from addin.door import Need, Route
 from capture.mailbox.graph_hooks import LIFECYCLE_PATH, PATH
 from store.access import Action
@@ -29,6 +30,52 @@ PEOPLE: Final = (
 )
 """There when somebody can sign in."""
 
+_CASE: Final = "/desk/case/{number}"
+DESK: Final = (
+    Route("GET", "/desk", "queue", queue.listing, Action.QUEUE_LIST),
+    Route("GET", _CASE, "case", case.look, Action.CASE_READ, about=case_thing),
+    Route("POST", f"{_CASE}/claim", "claim", case.claim, Action.CASE_CLAIM, about=case_thing),
+    Route("POST", f"{_CASE}/reveal", "reveal", case.reveal, Action.CASE_REVEAL, about=case_thing),
+    Route("POST", f"{_CASE}/release", "release", case.ruled("release"), Action.CASE_RELEASE, about=case_thing),
+    Route("POST", f"{_CASE}/delete", "delete", case.ruled("delete"), Action.CASE_DELETE, about=case_thing),
+    Route("POST", f"{_CASE}/escalate", "escalate", case.ruled("escalate"), Action.CASE_ESCALATE, about=case_thing),
+    Route("GET", f"{_CASE}/redact", "redaction", case.picker, Action.CASE_REDACT, about=case_thing),
+    Route("POST", f"{_CASE}/redact", "redact", case.redact, Action.CASE_REDACT, about=case_thing, fields=5000),
+    Route("POST", f"{_CASE}/undo", "undo", case.undo, Action.CASE_CLAIM, about=case_thing),
+    Route("POST", f"{_CASE}/second", "second", case.second, Action.CASE_SECOND, about=case_thing),
+    Route("GET", f"{_CASE}/family", "family", case.family, Action.CASE_READ, about=case_thing),
+    Route("POST", f"{_CASE}/release-all", "release_all", case.ruled_all("release"), Action.CASE_RELEASE,
+          about=case_thing, fields=100),
+    Route("POST", f"{_CASE}/delete-all", "delete_all", case.ruled_all("delete"), Action.CASE_DELETE,
+          about=case_thing, fields=100),
+)
+"""The reviewer's desk."""
+
+_API: Final = "/api/cases/{number}"
+API: Final = (
+    Route("GET", "/api/openapi.json", "api_document", api.document, Action.SELF_READ, page=False),
+    Route("GET", "/api/me", "api_me", api.me, Action.SELF_READ, page=False),
+    Route("GET", "/api/reasons", "api_reasons", api.reasons, Action.SELF_READ, page=False),
+    Route("GET", "/api/queue", "api_queue", api.queue, Action.QUEUE_LIST, page=False),
+    Route("GET", _API, "api_case", api.case, Action.CASE_READ, page=False, about=case_thing),
+    Route("POST", f"{_API}/claim", "api_claim", api.claim, Action.CASE_CLAIM, page=False, about=case_thing),
+    Route("POST", f"{_API}/reveal", "api_reveal", api.reveal, Action.CASE_REVEAL, page=False, about=case_thing),
+    Route("POST", f"{_API}/release", "api_release", api.ruled("release"), Action.CASE_RELEASE, page=False,
+          about=case_thing),
+    Route("POST", f"{_API}/delete", "api_delete", api.ruled("delete"), Action.CASE_DELETE, page=False,
+          about=case_thing),
+    Route("POST", f"{_API}/escalate", "api_escalate", api.ruled("escalate"), Action.CASE_ESCALATE, page=False,
+          about=case_thing),
+    Route("POST", f"{_API}/redact", "api_redact", api.redact, Action.CASE_REDACT, page=False, about=case_thing),
+    Route("POST", f"{_API}/undo", "api_undo", api.undo, Action.CASE_CLAIM, page=False, about=case_thing),
+    Route("POST", f"{_API}/second", "api_second", api.second, Action.CASE_SECOND, page=False, about=case_thing),
+    Route("POST", f"{_API}/release-all", "api_release_all", api.ruled_all("release"), Action.CASE_RELEASE, page=False,
+          about=case_thing),
+    Route("POST", f"{_API}/delete-all", "api_delete_all", api.ruled_all("delete"), Action.CASE_DELETE, page=False,
+          about=case_thing),
+)
+"""The desk as JSON. What changes or reveals something is a POST with the session's token in X-Form-Token."""
+
 ENTRA: Final = (
     Route("GET", "/sign-in/start", "sign_in_start", pages.start, Need.NOTHING),
     Route("POST", "/sign-in/back", "sign_in_back", pages.back, Need.NOTHING, from_elsewhere=True),
@@ -49,4 +96,4 @@ def routes_for(kind: str) -> tuple[Route, ...]:
     """The routes for a way to sign in: "off", "entra" or "demo"."""
     if kind == "off":
         return MACHINES
-    return (*MACHINES, *PEOPLE, *(ENTRA if kind == "entra" else DEMO))
+    return (*MACHINES, *PEOPLE, *DESK, *API, *(ENTRA if kind == "entra" else DEMO))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from capture.masked import Masked, TableView, TextView
+from store.risk import Risk
 
 KINDS: Final[Mapping[str, str]] = {
     "government_id": "Government ID", "date_of_birth": "Date of birth", "health": "Health",
@@ -16,10 +20,79 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """Classes of personal information, as a reviewer reads them."""
 
+BANDS: Final[Mapping[str, str]] = {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"}
+EXPOSURE: Final[Mapping[int, str]] = {
+    1: "never linked", 2: "was in the CRM", 3: "was exported or sent on"}
+STATES: Final[Mapping[str, str]] = {
+    "held": "Held", "claimed": "In review", "deciding": "Decided, may be undone",
+    "awaiting-second": "Waiting for a second person", "escalated": "Escalated"}
+TABS: Final[Mapping[str, str]] = {
+    "queue": "By risk", "unreadable": "Unreadable", "second": "Second person", "mine": "Mine",
+    "escalated": "Escalated"}
+OUTCOMES: Final[Mapping[str, str]] = {
+    "release": "Release as it is", "redact": "Release redacted", "delete": "Confirm and delete",
+    "escalate": "Escalate"}
+"""In the order of their keys 1 to 4."""
+REASONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "release": {
+        "false-positive": "The scanner is wrong: this is no personal information",
+        "business-contact": "Only contact information of somebody at work",
+        "nobody-real": "An example or a template: nobody real is in it",
+    },
+    "redact": {
+        "personal-part-removed": "The rest belongs in the CRM",
+        "attachment-removed": "The mail belongs in the CRM, an attachment does not",
+    },
+    "delete": {
+        "confirmed": "Personal information that may not be in the CRM",
+        "student-record": "Belongs in the student system",
+        "private-mail": "Private mail, tracked by mistake",
+    },
+    "escalate": {
+        "disclosure": "Somebody saw or got it who should not have",
+        "collection": "It was collected without authority",
+        "loss": "It was lost or stolen",
+        "other": "Something else the privacy officer has to see",
+    },
+    "agree": {"checked": "I looked at the case myself and agree"},
+    "refuse": {
+        "not-convinced": "I looked at the case and do not agree",
+        "facts-missing": "Facts are missing to decide it",
+    },
+    "reveal": {
+        "decide": "I cannot decide from the masked text",
+        "check-finding": "I think this finding is wrong",
+        "second-look": "I am the second person",
+        "incident": "Facts for an incident",
+        "request": "The person concerned asked",
+    },
+}
+"""Act -> the reasons to choose from: a code for the audit, and its words. For an escalation, the kind of incident."""
+WHY_SECOND: Final[Mapping[str, str]] = {
+    "critical": "the risk is critical", "high": "the risk is high", "persons": "many people are in it",
+    "bulk": "many cases are decided at once", "unread": "a part of it could not be read"}
+EVENTS: Final[Mapping[str, str]] = {
+    "capture:item:held": "held for review", "capture:item:joined": "tracked by somebody else as well",
+    "quarantine:case:read": "looked at it, masked", "quarantine:content:read": "had something revealed",
+    "quarantine:case:released": "let it pass", "quarantine:case:deleted": "had its content destroyed",
+    "quarantine:content:destroyed": "content destroyed",
+}
+"""What the history of a case says for the audit's events; others are shown by their name."""
+
 
 def kind(code: str) -> str:
     """The name of a class of personal information."""
     return KINDS.get(code, plain(code))
+
+
+def event(what: str) -> str:
+    """An event of the audit as a reviewer reads it."""
+    return EVENTS.get(what) or plain(what.partition(":")[2].replace(":", " "))
+
+
+def place(where: str) -> str:
+    """A place in an item, with a capital."""
+    return where[:1].upper() + where[1:]
 
 
 def plain(code: str) -> str:
@@ -59,13 +132,54 @@ def number(value: float) -> str:
     return f"{round(float(value), 1):g}"
 
 
+def clock(at: datetime) -> str:
+    """The time of day of a moment, in UTC, to the second."""
+    return f"{at.astimezone(UTC):%H:%M:%S}"
+
+
+def endless(at: datetime) -> bool:
+    """Whether a service level never ends (`store.risk.NEVER`)."""
+    return at.year > 9000
+
+
+def size(length: int) -> str:
+    """A number of bytes for the eye."""
+    for unit, step in (("MB", 1_000_000), ("kB", 1_000)):
+        if length >= step:
+            return f"{length / step:.1f} {unit}" if length < 10 * step else f"{length // step} {unit}"
+    return f"{length} bytes"
+
+
+def people(persons: int) -> str:
+    """What so many persons multiply the risk by."""
+    return number(math.log2(1 + max(1, persons)))
+
+
+def joined(risk: Risk) -> str:
+    """What so many elements about each person multiply the risk by."""
+    return number(1 + 0.5 * (risk.per_person - 1))
+
+
+def hides(block: TextView | TableView) -> bool:
+    """Whether anything of a block is masked."""
+    if isinstance(block, TextView):
+        return any(isinstance(run, Masked) for run in block.runs)
+    return any(isinstance(run, Masked) for line in block.rows for cell in line.cells for run in cell)
+
+
 def listed(words: Iterable[str]) -> str:
     """Words with commas between."""
     return ", ".join(words)
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "kind": kind, "plain": plain, "moment": moment, "iso": iso, "span": span, "count": count, "number": number,
-    "listed": listed,
+    "kind": kind, "plain": plain, "event": event, "place": place,
+    "moment": moment, "iso": iso, "span": span, "count": count, "number": number,
+    "listed": listed, "clock": clock, "endless": endless, "bytes": size, "people": people, "joined": joined,
+    "hides": hides,
 }
 """Filters of the templates."""
+GLOBALS: Final[Mapping[str, Any]] = {
+    "bands": BANDS, "outcomes": OUTCOMES, "all_reasons": REASONS, "states": STATES, "why_second": WHY_SECOND,
+    "exposure": EXPOSURE}
+"""Tables the templates look things up in."""
