@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from capture.commands import allow as allow_commands
 from capture.commands import audit as audit_commands
 from capture.commands import db as db_commands
 from capture.commands import jobs as jobs_commands
@@ -44,6 +45,8 @@ app.add_typer(mailbox_commands.app, name="mailbox")
 app.add_typer(user_commands.app, name="user")
 app.command()(rescan_commands.rescan)
 policy_app.command("diff")(rescan_commands.policy_diff)
+policy_app.command("backtest")(allow_commands.backtest)
+policy_app.add_typer(allow_commands.app, name="allow")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

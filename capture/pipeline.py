@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from capture import fetching, marking, notices, pulling, wire
+from capture import allowing, fetching, marking, notices, pulling, wire
 from capture.errors import ItemGone, ItemPrivate, ItemTwice, StepFailed
 from capture.fetching import with_unread
 from capture.mailbox import states
@@ -20,7 +20,7 @@ from capture.ports import ItemKind, ItemRef, MailItem, Step
 from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope
-from store import identity, ledger, outbox, pulls, quarantine, watch
+from store import allow, identity, ledger, outbox, pulls, quarantine, watch
 from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
 
@@ -112,8 +112,8 @@ def examine(tools: Tools, capture: str) -> str:
         marking.show_pending(tools, capture)
 
     extraction = with_unread(tools.extractor.extract(item.raw), item.unread)
-    report = tools.scanner.scan(extraction)
-    decision = tools.scanner.decide(report, extraction)
+    scanner = allowing.with_rules(tools, allowing.division_of(tools, row.mailbox))
+    decision = scanner.decide(scanner.scan(extraction), extraction)
 
     content = identity.content_hash(tools.keys, item.raw)
     with tools.database.session() as session:
@@ -124,6 +124,7 @@ def examine(tools: Tools, capture: str) -> str:
         quarantine.stage(session, tools.keys, capture, "extraction", wire.to_bytes(extraction))
         ledger.scanned(session, capture, item_key=_item_key(tools, extraction.envelope, content),
                        content_hash=content, decision=decision)
+        allow.note_use(session, allowing.used(decision))
     return extraction.envelope.sent
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from threading import Event
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from pii_scan.findings import Decision, Report
+from pii_scan.findings import Decision, Finding, Report
 from pii_scan.text import Envelope, Extraction, Unread
 
 R = TypeVar("R")
@@ -198,6 +198,18 @@ class Scanner(Protocol):
 
     def decide(self, report: Report, extraction: Extraction) -> Decision:
         """Return what the policy pack makes of the findings and of what was not read."""
+
+
+Weigh: TypeAlias = Callable[[tuple[Finding, ...]], tuple[Finding, ...]]
+"""Takes the findings of a scan and gives them back, some of them exempted; it drops none."""
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A scanner that lets findings be exempted before it judges the message as a whole."""
+
+    def scan_with(self, extraction: Extraction, weigh: Weigh) -> Report:
+        """As `Scanner.scan`, with `weigh` asked about the findings first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from capture.allowing import with_rules
 from capture.engine import BATCH, Job
 from capture.errors import RecordChanged, RecordGone, StepFailed
 from capture.ports import Scanner, Step, StoredItem, StoredKind, Wanted
@@ -207,7 +208,7 @@ class Work:
         """
         if item.stub:
             return finish_stub(self.tools, run.id, item)
-        decision = judged(scanner, extraction, run.label)
+        decision = judged(with_rules(self.tools, item.ref.division, scanner), extraction, run.label)
         if decision.link:
             return result_of(item, Outcome.PASS, decision)
         with self.tools.database.reading() as session:

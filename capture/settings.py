@@ -224,6 +224,30 @@ class SignInSettings(Section):
         default=5, le=30, description="Reveal and export need a sign-in not older than this.")
 
 
+class AccountabilitySettings(Section):
+    """`[accountability]`: allow rules, the auditor's week, training, exports; see docs/operators/accountability.md."""
+
+    allow_days: int = Field(default=180, ge=1, le=366, description="An allow rule ends after this many days.")
+    allow_back_days: int = Field(
+        default=90, ge=1, le=366, description="How far back an allow rule is tried over what is stored.")
+    timezone: str = Field(default="America/Vancouver", description="Where the office hours are, as the IANA names it.")
+    office_begins: int = Field(default=7, ge=0, le=23, description="Hour from which a sign-in is nothing special.")
+    office_ends: int = Field(default=19, ge=1, le=24, description="Hour until which.")
+    office_days: tuple[int, ...] = Field(
+        default=(1, 2, 3, 4, 5), description="Days of the week with office hours; 1 = Monday.")
+    reads_norm: PositiveFloat = Field(
+        default=3, description="A person's readings are flagged from this many times their own usual week.")
+    reads_least: PositiveInt = Field(default=30, description="Fewer readings a week than this are never flagged.")
+    sign_days: PositiveInt = Field(
+        default=7, description="Days after the end of a week until a missing signature of the auditor is told.")
+    course: str = Field(
+        default="handling-personal-information", pattern="[a-z0-9][a-z0-9-]{0,62}",
+        description="Course asked of somebody whose items are held again and again.")
+    training_holds: PositiveInt = Field(default=3, description="The course is asked for at this hold ...")
+    training_days: PositiveInt = Field(default=90, description="... within this many days.")
+    export_rows: PositiveInt = Field(default=10_000, description="Most rows of one export.")
+
+
 class LogSettings(Section):
     """`[log]`: log lines on standard error; see docs/operators/monitoring.md."""
 
@@ -247,6 +271,7 @@ class Settings(Section):
     ews: EwsSettings = EwsSettings()
     web: WebSettings = WebSettings()
     sign_in: SignInSettings = SignInSettings()
+    accountability: AccountabilitySettings = AccountabilitySettings()
     log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     metrics_token: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from capture.mailbox import MAILBOXES
 from capture.mailbox.router import Mailboxes
 from capture.meter import METER
 from capture.notify import NOTIFIERS
-from capture.ports import Crm, Extractor, Mailbox, Notifier, Scanner
+from capture.ports import Crm, Extractor, Mailbox, Notifier, Scanner, Weigh, Weighing
 from capture.settings import Settings
 from pii_scan.errors import ScanError
 from pii_scan.findings import Decision, Report
@@ -124,9 +124,22 @@ class MeteredScanner:
         with METER.timed("scan"):
             return self._scanner.scan(extraction)
 
+    def scan_with(self, extraction: Extraction, weigh: Weigh) -> Report:
+        """What the scanner finds, weighed before the semantic stage where the scanner can do that."""
+        with METER.timed("scan"):
+            return scan_with(self._scanner, extraction, weigh)
+
     def decide(self, report: Report, extraction: Extraction) -> Decision:
         """What the scanner decides."""
         return self._scanner.decide(report, extraction)
+
+
+def scan_with(scanner: Scanner, extraction: Extraction, weigh: Weigh) -> Report:
+    """What a scanner finds, with `weigh` asked which findings are exempt; it drops none."""
+    if isinstance(scanner, Weighing):
+        return scanner.scan_with(extraction, weigh)
+    report = scanner.scan(extraction)
+    return replace(report, findings=weigh(report.findings))
 
 
 def scanner_or_refusal(settings: Settings) -> Scanner:

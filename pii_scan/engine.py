@@ -84,6 +84,11 @@ class Scanner:
 
     def scan(self, extraction: Extraction) -> Report:
         """Return everything found. The findings hold places, offsets and codes, never text."""
+        return self.scan_with(extraction, lambda found: found)
+
+    def scan_with(self, extraction: Extraction,
+                  weigh: Callable[[tuple[Finding, ...]], tuple[Finding, ...]]) -> Report:
+        """As `scan`; `weigh` may exempt findings before the semantic stage counts them. It drops none."""
         findings = list(_in_cells((*self._rules(extraction), *self._listed(extraction)), extraction))
         persons = minors = 0
         for found, table in _tables(extraction):
@@ -93,7 +98,7 @@ class Scanner:
         findings.extend(self._filled_forms(extraction))
         findings = _best(findings)
         known = KnownContacts.of(extraction.envelope, self.settings.own_domains, self.settings.contacts)
-        kept = exempt_fiction(exempt(findings, extraction, known), extraction)
+        kept = weigh(exempt_fiction(exempt(findings, extraction, known), extraction))
         doubt = 0.0
         if self._semantic is not None:
             judged = self._semantic.score(extraction, kept)

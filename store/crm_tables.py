@@ -50,7 +50,8 @@ class Contact(Row, table=True):
     """A person in their business role, with business contact information only.
 
     `email_key` is the casefolded address by which mail is matched; several contacts may share one
-    (info@...), and then a person has to choose.
+    (info@...), and then a person has to choose. `division` is whose contact it is, "" when nobody said: another
+    division does not see how to reach the person (`store.access.hidden`).
     """
 
     __tablename__ = "contact"
@@ -65,6 +66,7 @@ class Contact(Row, table=True):
     phone: str = Field(default="", max_length=64)
     fax: str = Field(default="", max_length=64)
     category: str = Field(default="", max_length=64)
+    division: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": ""})
     organisation_id: str | None = Field(default=None, foreign_key="organisation.id", index=True, max_length=32)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)

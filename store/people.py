@@ -306,6 +306,13 @@ def divisions_of(session: Session, person_id: str) -> frozenset[str]:
         PersonDivision.person_id == person_id, col(PersonDivision.ended).is_(None))))
 
 
+def home_division(session: Session, address: str) -> str:
+    """The division of whoever has this address; "" when they belong to none or to several, or are not known."""
+    person = by_address(session, address)
+    theirs = divisions_of(session, person.id) if person is not None else frozenset()
+    return next(iter(theirs)) if len(theirs) == 1 else ""
+
+
 def register(session: Session, *, at: datetime | None = None) -> list[Mapping[str, object]]:
     """The register of users as of a moment: id, address, state, kind, roles, divisions. For `user list`."""
     moment = at or now()

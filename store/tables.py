@@ -68,11 +68,20 @@ class CaptureState(StrEnum):
 
 
 class CaseState(StrEnum):
-    """A case is open while `held`; the two others are final."""
+    """A case is open while `held` (somebody is to decide it) or `escalated` (it is an incident, and its content is
+    evidence); the others are final. What a reviewer does meanwhile stands in `store/desk_tables.py`."""
 
     HELD = "held"
     RELEASED = "released"
+    REDACTED = "redacted"  # a copy without the personal part passed
     DELETED = "deleted"
+    ESCALATED = "escalated"
+
+
+OPEN_CASE = (CaseState.HELD, CaseState.ESCALATED)
+"""The content is kept, and no other copy of it passes."""
+CONFIRMED = (CaseState.DELETED, CaseState.REDACTED, CaseState.ESCALATED)
+"""A person said that the content is personal."""
 
 
 class BlobRole(StrEnum):
@@ -174,7 +183,7 @@ class Capture(Row, table=True):
 
 
 class Case(Row, table=True):
-    """One held copy of an item, waiting for or decided by a reviewer.
+    """One held copy of an item, waiting for or decided by a reviewer; the queue's part of it: `DeskCase`.
 
     Lives until retention removes it; its content goes earlier (see `Blob`). `open_key` is filled while
     the case is open and unique, so the same content never has two open cases. `trackers` counts the
@@ -254,7 +263,7 @@ class AuditEvent(Row, table=True):
 
     __tablename__ = "audit_event"
     seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    at: str = Field(max_length=32)
+    at: str = Field(index=True, max_length=32)
     action: str = Field(index=True, max_length=64)
     actor: str = Field(index=True, max_length=320)
     subject: str = Field(index=True, max_length=128)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import store.account_tables
 import store.checkpoint_tables
 import store.crm_tables
 import store.desk_tables
