@@ -90,7 +90,7 @@ def calibrated(settings: Settings) -> measure.Calibration:
     """Thresholds from what reviewers made of held items."""
     thresholds = _rules(settings).pack.thresholds
     with opened(settings) as (database, _), database.reading() as session:
-        outcomes = [_outcome(case) for state in (CaseState.RELEASED, CaseState.DELETED)
+        outcomes = [_outcome(case) for state in (CaseState.RELEASED, CaseState.DELETED, CaseState.REDACTED)
                     for case in cases.listed(session, state=state, limit=100_000)]
     return measure.calibrate(outcomes, review=thresholds.review, block=thresholds.block)
 
@@ -118,7 +118,7 @@ def as_figures(result: measure.Measurement) -> dict[str, Any]:
 def _outcome(case: Case) -> measure.Outcome:
     rule = str(case.summary.get("rule", ""))
     settled = not rule.startswith("semantic") or case.verdict not in (Verdict.BLOCK, Verdict.REVIEW)
-    return measure.Outcome(float(case.summary.get("doubt", 0.0)), case.state == CaseState.DELETED, settled)
+    return measure.Outcome(float(case.summary.get("doubt", 0.0)), case.state != CaseState.RELEASED, settled)
 
 
 class _NoSemantics:

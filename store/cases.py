@@ -19,11 +19,12 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit, quarantine
+from store import audit, filing, quarantine
 from store.columns import now
 from store.database import begin_write, get_or_create
+from store.desk_types import Rules
 from store.errors import BadState, DatabaseLocked, NotFound
-from store.tables import Capture, CaptureState, Case, CaseState, Counter, Item, ItemState
+from store.tables import OPEN_CASE, Capture, CaptureState, Case, CaseState, Counter, Item, ItemState
 
 _TURNS = 20
 """How often the locks of a case are taken anew while captures join it."""
@@ -46,7 +47,7 @@ def listed(session: Session, *, state: CaseState | None = CaseState.HELD,
 
 def numbers(session: Session, *, after: str = "", opened_before: datetime | None = None,
             since: datetime | None = None, until: datetime | None = None, limit: int = 200) -> list[str]:
-    """One page of the numbers of open cases, in their order."""
+    """One page of the numbers of held cases, in their order."""
     query = select(Case.number).where(Case.state == CaseState.HELD, Case.number > after)
     if opened_before is not None:
         query = query.where(Case.opened < opened_before)
@@ -75,46 +76,80 @@ def trackers(session: Session, case: Case) -> tuple[Capture, ...]:
                                  .order_by(col(Capture.created), col(Capture.id))))
 
 
-def release(session: Session, number: str, *, actor: str, reason: str) -> Released:
+def release(session: Session, number: str, *, actor: str, reason: str, redacted: bool = False,
+            original_until: datetime | None = None) -> Released:
     """A reviewer found nothing personal: every tracker's capture is ruled "link".
 
     Later copies with the same content pass while the policy stays the same. The content stays until the
-    last capture is linked. `reason` is a code. Raises `BadState` when the case is not open.
+    last capture is linked. `reason` is a code. Raises `BadState` when the case is not held.
+
+    `redacted`: the copy of `quarantine.keep_redacted` passes and not the original, which stays until `original_until`
+    (not given, until the copy is linked); later copies of the original are held as ever.
     """
-    case = _close(session, number, CaseState.RELEASED, actor, reason)
+    state, why = (CaseState.REDACTED, "redacted") if redacted else (CaseState.RELEASED, "released")
+    case = _close(session, number, state, actor, reason)
+    filing.closed(session, case, original_until=original_until if redacted else None)
     waiting = [c for c in trackers(session, case) if c.outcome == "hold"]
     for capture in waiting:
         if capture.state not in (CaptureState.HELD, CaptureState.MARKED, CaptureState.NOTIFIED):
             raise BadState(f"capture {capture.id} is {capture.state}")
         capture.state, capture.outcome, capture.updated = CaptureState.DECIDED, "link", now()
         capture.finished = None
-        capture.summary = capture.summary | {"why": "released"}
+        capture.summary = capture.summary | {"why": why}
     _settle(session, case, ItemState.RELEASED)
-    audit.append(session, "quarantine:case:released", actor=actor, subject=case.number,
+    audit.append(session, f"quarantine:case:{why}", actor=actor, subject=case.number,
                  body={"item": case.item_id, "reason": reason, "captures": len(waiting)})
     return Released(case, tuple(waiting))
 
 
-def delete(session: Session, number: str, *, actor: str, reason: str) -> int:
+def delete(session: Session, number: str, *, actor: str, reason: str, keep_places: bool = False) -> int:
     """A reviewer confirmed it: the keys of the content are destroyed. Returns how many blobs went.
 
-    The row of the case stays as the receipt. Call `Database.scrub()` after the commit.
-    Raises `BadState` when the case is not open.
+    The row of the case stays as the receipt. Call `Database.scrub()` after the commit. Where the items are is
+    forgotten at once, or with `keep_places` when they show what became of them (`ledger.forget_place`).
+    Raises `BadState` when the case is not held.
     """
     case = _close(session, number, CaseState.DELETED, actor, reason)
+    filing.closed(session, case)
     destroyed = quarantine.destroy_all(session, case_id=case.id)
-    session.execute(update(Capture).where(col(Capture.case_id) == case.id).values(locator=None)
-                    .execution_options(synchronize_session="fetch"))
+    if not keep_places:
+        session.execute(update(Capture).where(col(Capture.case_id) == case.id).values(locator=None)
+                        .execution_options(synchronize_session="fetch"))
     _settle(session, case, ItemState.DELETED)
     audit.append(session, "quarantine:case:deleted", actor=actor, subject=case.number,
                  body={"item": case.item_id, "reason": reason, "blobs": destroyed})
     return destroyed
 
 
-def next_number(session: Session) -> str:
-    """The next case number of this year: "MW-2026-000123"."""
+def escalate(session: Session, number: str, *, actor: str, reason: str, incident: str) -> Case:
+    """A reviewer made it an incident: nothing passes and nothing is destroyed until that is closed.
+
+    Further copies join the case. `reason` is the kind of incident. Raises `BadState` when the case is not held.
+    """
+    case = locked(session, number)
+    if case.state != CaseState.HELD:
+        raise BadState(f"case {case.number} is {case.state}")
+    case.state = CaseState.ESCALATED
+    filing.escalated(session, case)
+    audit.append(session, "quarantine:case:escalated", actor=actor, subject=case.number,
+                 body={"item": case.item_id, "reason": reason, "incident": incident})
+    return case
+
+
+def back_to_queue(session: Session, number: str, rules: Rules) -> Case:
+    """Its incident is closed: the case waits for a decision again. Raises `BadState` when it is none."""
+    case = locked(session, number)
+    if case.state != CaseState.ESCALATED:
+        raise BadState(f"case {case.number} is {case.state}")
+    case.state = CaseState.HELD
+    filing.reopened(session, case, rules)
+    return case
+
+
+def next_number(session: Session, series: str = "case", prefix: str = "MW") -> str:
+    """The next number of this year, of cases: "MW-2026-000123", or of another series."""
     year = now().year
-    name = f"case:{year}"
+    name = f"{series}:{year}"
 
     def find() -> Counter | None:
         return session.scalars(select(Counter).where(Counter.name == name).with_for_update(key_share=True)
@@ -123,11 +158,11 @@ def next_number(session: Session) -> str:
     counter, _ = get_or_create(session, find, lambda: Counter(name=name))
     counter.value += 1
     session.flush()
-    return f"MW-{year}-{counter.value:06d}"
+    return f"{prefix}-{year}-{counter.value:06d}"
 
 
 def _close(session: Session, number: str, state: CaseState, actor: str, reason: str) -> Case:
-    case = _locked(session, number)
+    case = locked(session, number)
     if case.state != CaseState.HELD:
         raise BadState(f"case {case.number} is {case.state}")
     case.state, case.open_key, case.closed = state, None, now()
@@ -136,7 +171,7 @@ def _close(session: Session, number: str, state: CaseState, actor: str, reason: 
     return case
 
 
-def _locked(session: Session, number: str) -> Case:
+def locked(session: Session, number: str) -> Case:
     """The case, locked together with its captures and its item in the ledger's order: captures, item, case.
 
     Transactions that all wait in one order cannot deadlock. A capture that joined the case before the item was locked
@@ -160,7 +195,7 @@ def _locked(session: Session, number: str) -> Case:
 def _settle(session: Session, case: Case, state: ItemState) -> None:
     """The item follows its last open case."""
     others = session.scalars(select(Case.id).where(
-        Case.item_id == case.item_id, Case.state == CaseState.HELD).limit(1)).first()
+        Case.item_id == case.item_id, col(Case.state).in_(OPEN_CASE)).limit(1)).first()
     item = session.get(Item, case.item_id)
     if item is not None and others is None:
         item.state, item.updated = state, now()

@@ -30,7 +30,7 @@ from store.crm_tables import (
 )
 from store.database import begin_write, get_or_create
 from store.errors import NotFound
-from store.tables import Case, CaseState
+from store.tables import OPEN_CASE, Case
 
 _CHUNK = 400  # values in one IN (...); SQLite allows 32,766, older servers fewer
 
@@ -145,7 +145,7 @@ def version(content: bytes) -> str:
 
 def _open(session: Session, case: str) -> bool:
     """Whether the case an activity's content went to is still open."""
-    return session.scalars(select(Case.id).where(Case.number == case, Case.state == CaseState.HELD)).first() is not None
+    return session.scalars(select(Case.id).where(Case.number == case, col(Case.state).in_(OPEN_CASE))).first() is not None
 
 
 def storable(text: str) -> str:

@@ -101,7 +101,8 @@ def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str
     if activity.stub or version(content_of(activity, _files(session, ident))) != expected:
         raise ContentChanged
     # read under the record's lock: a release commits before it puts the content back, which needs that lock
-    if session.scalars(select(Case.id).where(Case.number == case, Case.state == CaseState.RELEASED)).first():
+    if session.scalars(select(Case.id).where(Case.number == case, col(Case.state).in_(
+            (CaseState.RELEASED, CaseState.REDACTED)))).first():
         raise ContentChanged
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case

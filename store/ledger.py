@@ -22,9 +22,11 @@ The state of a message over all its copies (design: "worst verdict wins") is dec
     scan says   and                                                       then
     pass        nobody else's copy is held, none was confirmed as personal     link    "decision"
     pass        another person's copy of the message is held              hold    "other-copy-held"
-    pass        a reviewer confirmed this very content before             hold    "confirmed-before"
+    pass        a reviewer confirmed this very content before (destroyed  hold    "confirmed-before"
+                it, redacted it, or made it an incident)
     pass        this mailbox's copy is linked: same content, same policy      link    "already-linked"
     block, review   a reviewer released this very content under this policy   link    "released-before"
+                    and nobody confirmed it as personal
     block, review   otherwise                                             hold    "decision"
 """
 
@@ -39,14 +41,15 @@ from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from pii_scan.findings import Decision, Verdict
-from store import audit, quarantine
+from store import audit, filing, quarantine
 from store.cases import next_number
 from store.columns import now
 from store.database import begin_write, get_or_create
+from store.desk_types import Filing
 from store.errors import BadState, NotFound
 from store.summary import counts as kind_counts
 from store.summary import summary as summarise
-from store.tables import Capture, CaptureState, Case, CaseState, Item, ItemState
+from store.tables import CONFIRMED, OPEN_CASE, Capture, CaptureState, Case, CaseState, Item, ItemState
 from store.watch_tables import OwedMark, UntrackRequest
 
 SERVICE = "mailweir"
@@ -208,7 +211,7 @@ def objection(session: Session, capture_id: str) -> str:
     or this content confirmed as personal, since then. What a reviewer released stays released.
     """
     capture = get(session, capture_id)
-    if capture.summary.get("why") == "released":
+    if capture.summary.get("why") in ("released", "redacted"):
         return ""
     ruling = _rule(session, capture, session.get_one(Item, capture.item_id))
     return "" if ruling.link else ruling.why if ruling.why != "decision" else "confirmed-before"
@@ -250,12 +253,13 @@ def already_linked(session: Session, capture_id: str) -> int:
     return records
 
 
-def hold(session: Session, capture_id: str, *, reason: str = "", actor: str = SERVICE) -> Held:
+def hold(session: Session, capture_id: str, *, reason: str = "", actor: str = SERVICE,
+         filed: Filing | None = None) -> Held:
     """Hold the item: open a case, or join the open case of the same message and content.
 
     `reason` is a code; empty means what the scan and the ruling say ("personal-information",
     "unreadable", "other-copy-held", ...). With a reason this is how errors hold, from any state before
-    an outcome, whether or not anything was read.
+    an outcome, whether or not anything was read. `filed`: who is a party to it, for the desk.
     """
     capture = get(session, capture_id, lock=True)
     if capture.state == S.DECIDED and capture.outcome == "link" and not reason:
@@ -284,6 +288,10 @@ def hold(session: Session, capture_id: str, *, reason: str = "", actor: str = SE
         quarantine.destroy_all(session, capture_id=capture.id)
     if not made and _new_tracker(session, capture, case):
         case.trackers += 1
+    if made:
+        filing.opened(session, case, filed, mailbox=capture.mailbox)
+    else:
+        filing.joined(session, case, filed)
     body: dict[str, audit.Fact] = {"case": case.number, "item": item.id, "reason": case.reason,
                                    "trackers": case.trackers}
     audit.append(session, "capture:item:held" if made else "capture:item:joined", actor=actor,
@@ -414,14 +422,14 @@ def _rule(session: Session, capture: Capture, item: Item) -> Ruling:
     same = [case for case in session.scalars(select(Case).where(Case.item_id == item.id))
             if case.content_hash == capture.content_hash]
     passed = capture.summary.get("verdict") == Verdict.PASS
-    if passed and any(case.state == CaseState.DELETED for case in same):
+    if passed and any(case.state in CONFIRMED for case in same):
         return Ruling("hold", "confirmed-before", item.item_key)
     if passed and _held_elsewhere(session, capture, item.id):
         return Ruling("hold", "other-copy-held", item.item_key)
     if passed:
         return Ruling("link", "already-linked" if _linked_before(session, capture, item) else "decision", item.item_key)
     if any(c.state == CaseState.RELEASED and c.policy == capture.summary.get("policy") for c in same) and not any(
-            c.state == CaseState.DELETED for c in same):
+            c.state in CONFIRMED for c in same):
         return Ruling("link", "released-before", item.item_key)
     return Ruling("hold", "decision", item.item_key)
 
@@ -444,7 +452,10 @@ def _linked_before(session: Session, capture: Capture, item: Item) -> bool:
 
 def forget_place(session: Session, capture: Capture) -> None:
     """The place is kept only while the state is still to be shown, or a case may still be released."""
-    if capture.finished is not None and capture.outcome != "hold" and session.get(OwedMark, capture.id) is None:
+    if capture.finished is None or session.get(OwedMark, capture.id) is not None:
+        return
+    case = session.get(Case, capture.case_id) if capture.outcome == "hold" and capture.case_id is not None else None
+    if capture.outcome != "hold" or (case is not None and case.state == CaseState.DELETED):
         capture.locator = None
 
 
@@ -462,13 +473,13 @@ def _held_elsewhere(session: Session, capture: Capture, item_id: str) -> bool:
     """Is another person's copy of this message held? One's own earlier copy does not count: taking the
     attachment out and tagging again is what the notice advises."""
     theirs = select(Case.id).join(Capture, col(Capture.case_id) == col(Case.id)).where(
-        Case.item_id == item_id, Case.state == CaseState.HELD, Capture.mailbox != capture.mailbox)
+        Case.item_id == item_id, col(Case.state).in_(OPEN_CASE), Capture.mailbox != capture.mailbox)
     return session.scalars(theirs.limit(1)).first() is not None
 
 
 def _open_cases(session: Session, item_id: str) -> int:
     return session.scalars(select(func.count()).select_from(Case).where(
-        Case.item_id == item_id, Case.state == CaseState.HELD)).one()
+        Case.item_id == item_id, col(Case.state).in_(OPEN_CASE))).one()
 
 
 def _open_case(session: Session, capture: Capture, item: Item, reason: str) -> tuple[Case, bool]:
@@ -509,7 +520,11 @@ def _new_tracker(session: Session, capture: Capture, case: Case) -> bool:
 
 
 def _destroy_when_last(session: Session, case_id: int) -> int:
-    """Content of a released case goes when its last capture is linked."""
+    """Content of a released case goes when its last capture is linked; an original of which a redacted copy passed may
+    stay for some days."""
     waiting = session.scalars(select(func.count()).select_from(Capture).where(
         Capture.case_id == case_id, Capture.state == S.DECIDED)).one()
-    return 0 if waiting else quarantine.destroy_all(session, case_id=case_id)
+    if waiting:
+        return 0
+    kinds = quarantine.REDACTED if filing.original_stays(session, case_id) else ()
+    return quarantine.destroy_all(session, case_id=case_id, kinds=kinds)

@@ -20,16 +20,17 @@ from sqlalchemy import func
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit, quarantine, reads
+from store import audit, filing, quarantine, reads
 from store.cases import next_number
 from store.columns import now
 from store.crypto import Keys
 from store.database import begin_write, get_or_create
+from store.desk_types import RULES, Filing, Rules
 from store.errors import BadState, NotFound
 from store.reads import How
 from store.rescan_tables import CrmPull, Exposure, PullState
 from store.summary import counts as kind_counts
-from store.tables import Capture, CaptureState, Case, CaseState, Item, ItemState
+from store.tables import CONFIRMED, Capture, CaptureState, Case, CaseState, Item, ItemState
 
 CRM = "/crm"
 """The mailbox of captures that hold a record's content. No user's mailbox can be called so."""
@@ -39,7 +40,8 @@ RECORD = "record"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """A stored item that must leave the CRM. `summary` is `store.summary.summary`, `reason` the case's code."""
+    """A stored item that must leave the CRM. `summary` is `store.summary.summary`, `reason` the case's code, `filed`
+    who is a party to it."""
 
     run: str
     record: str
@@ -50,6 +52,7 @@ class Found:
     stored: datetime
     trackers: tuple[str, ...] = ()
     files: int = 0
+    filed: Filing | None = None
     blobs: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -90,7 +93,7 @@ def released_before(session: Session, item_key: str, content: str, policy: str) 
         select(Case.state, Case.policy).join(Item, col(Item.id) == col(Case.item_id))
         .where(Item.item_key == item_key, Case.content_hash == content)).all()
     return any(state == CaseState.RELEASED and under == policy for state, under in states) and not any(
-        state == CaseState.DELETED for state, _ in states)
+        state in CONFIRMED for state, _ in states)
 
 
 def begun(session: Session, found: Found) -> bool:
@@ -124,8 +127,11 @@ def begin(session: Session, keys: Keys, found: Found) -> Pull:
     pull = CrmPull(case_id=case_id, capture_id=capture.id, record=found.record, run_id=found.run,
                    trackers=[*found.trackers], files=found.files, stored=found.stored)
     session.add(pull)
-    if not new:
+    if new:
+        filing.opened(session, case, found.filed, mailbox="")
+    else:
         case.trackers += len(found.trackers)
+        filing.joined(session, case, found.filed)
     item.state, item.updated = ItemState.HELD, now()
     session.flush()
     audit.append(session, "rescan:item:held", actor="mailweir", subject=found.record, body={
@@ -134,8 +140,10 @@ def begin(session: Session, keys: Keys, found: Found) -> Pull:
     return Pull(pull.id, case.number, capture.id, made=True)
 
 
-def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[str, ...] = ()) -> Seen | None:
-    """The record holds the stub now (or was changed or deleted meanwhile): write down who had seen it.
+def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[str, ...] = (), *,
+           rules: Rules = RULES) -> Seen | None:
+    """The record holds the stub now (or was changed or deleted meanwhile): write down who had seen it, which makes the
+    case graver.
 
     Returns None when that was done before.
     """
@@ -154,6 +162,7 @@ def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[s
     exposure = max(int(case.summary.get("exposure", 1)), 3 if seen.exported else 2)
     case.summary = case.summary | {"origin": "rescan", "exposure": exposure, "readers": seen.people}
     session.flush()
+    filing.ranked(session, case, rules)
     audit.append(session, "rescan:item:pulled", actor="mailweir", subject=pull.record, body={
         "run": pull.run_id, "case": case.number, "state": state.value, "readings": seen.readings,
         "people": seen.people, "exported": seen.exported})

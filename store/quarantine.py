@@ -11,6 +11,7 @@ the write-ahead log.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,11 @@ from store.crypto import Keys
 from store.database import begin_write
 from store.errors import ContentDestroyed, NotFound
 from store.tables import Blob, BlobRole, Capture, Case
+
+MAIL, EXTRACTION = "mail", "extraction"
+REDACTED_MAIL, REDACTED_EXTRACTION = "redacted-mail", "redacted-extraction"
+REDACTED = (REDACTED_MAIL, REDACTED_EXTRACTION)
+"""Kinds of blobs: the item as it came and its text, and a reviewer's copy without the personal part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,19 @@ def reveal(session: Session, keys: Keys, case: Case, kind: str, *, actor: str, r
     return read(session, keys, found[-1].id)
 
 
+def keep_redacted(session: Session, keys: Keys, case_id: int, mail: bytes, extraction: bytes) -> None:
+    """Keep a redacted copy beside the original of a case, in the place of an earlier one. Raises `ContentDestroyed`
+    when the case has no original any more."""
+    destroy_all(session, case_id=case_id, kinds=REDACTED)
+    original = blobs(session, case_id=case_id, kind=MAIL)
+    if not original:
+        raise ContentDestroyed(f"case {case_id}")
+    holder = original[-1].capture_id
+    for kind, content in ((REDACTED_MAIL, mail), (REDACTED_EXTRACTION, extraction)):
+        stage(session, keys, holder, kind, content)
+    hold(session, holder, case_id)
+
+
 def blobs(session: Session, *, capture_id: str = "", case_id: int | None = None, sharing_case_with: str = "",
           kind: str = "", destroyed: bool = False) -> tuple[BlobInfo, ...]:
     """What there is for a capture or a case, oldest first, without content; tombstones on request."""
@@ -137,11 +156,12 @@ def destroy(session: Session, blob_id: str) -> None:
         .execution_options(synchronize_session=False))
 
 
-def destroy_all(session: Session, *, capture_id: str = "", case_id: int | None = None) -> int:
-    """Destroy every living blob of a capture or a case; returns how many."""
+def destroy_all(session: Session, *, capture_id: str = "", case_id: int | None = None,
+                kinds: Collection[str] = ()) -> int:
+    """Destroy every living blob of a capture or a case, or those of some kinds; returns how many."""
     if not capture_id and case_id is None:
         raise ValueError("name a capture or a case")
-    found = blobs(session, capture_id=capture_id, case_id=case_id)
+    found = [blob for blob in blobs(session, capture_id=capture_id, case_id=case_id) if not kinds or blob.kind in kinds]
     for blob in found:
         destroy(session, blob.id)
     return len(found)
