@@ -41,6 +41,7 @@ _NAMED_SAMPLE = 200
 _FIELD = re.compile(r"[ \t]*([A-Za-z][A-Za-z-]{0,30}):[ \t]?")
 _BETWEEN = re.compile(r"[,;<>\"()\[\]\n]+")
 _WORDS = re.compile(r"[^\W\d_]+")
+_LETTERS = frozenset((Label.TEXT, Label.NOTE, Label.HIDDEN))
 _WHOLE = {Label.NAME: ("file name", "file-name"), Label.LINK: ("link", "link-form")}
 
 _finder: NameFinder | None = None
@@ -95,7 +96,8 @@ class Masker:
                     asked = ask if self._small else None
                     for n in range(pieces.count(block)):
                         lo, hi = pieces.cut(block.text, n)
-                        for word in prose.hidden(block.text[lo:hi], None, asked, signature=block.label is Label.SIGNATURE):
+                        for word in prose.hidden(block.text[lo:hi], None, asked, letter=block.label in _LETTERS,
+                                                 signature=block.label is Label.SIGNATURE):
                             self.people.add(word.names, certain=word.certain)
         self.people.settle()
 
@@ -119,7 +121,7 @@ class Masker:
 
     # what is hidden
 
-    def spans(self, text: str, *, label: Label = Label.TEXT) -> Iterator[Span]:
+    def spans(self, text: str, *, label: Label | None = None) -> Iterator[Span]:
         """What is hidden in a text by its words and forms alone."""
         for form in forms(text, self._year):
             token = ""
@@ -127,7 +129,8 @@ class Masker:
                 names = self._mail.get(text[form.start:form.end].casefold())
                 token = self.people.token(names)[0] if names else ""
             yield Span(form.start, form.end, form.kind, (because(form.code),), FORM, token)
-        for word in prose.hidden(text, self.people, ask, signature=label is Label.SIGNATURE):
+        for word in prose.hidden(text, self.people, ask, letter=label in _LETTERS,
+                                 signature=label is Label.SIGNATURE):
             yield self._named(word.start, word.end, word.names, word.code)
 
     def _named(self, start: int, end: int, names: Sequence[str], code: str) -> Span:
@@ -220,13 +223,13 @@ class Masker:
                 column = grid.columns.get(c)
                 if not cell.strip():
                     cells.append((Plain(cell),) if cell else ())
-                elif r in grid.rows:
-                    cells.append((self._cell(p, b, r, c, ref, "text", cell, (*grid.rows[r], because("table-row"))),))
                 elif column and r >= column[0]:
                     cells.append((self._cell(p, b, r, c, ref, column[1], cell, (*column[2], because("table-column"))),))
                 elif c in named and r >= first:
                     cells.append((self._cell(p, b, r, c, ref, "person" if certain else "name", cell,
                                              (because("table-name"),), token),))
+                elif r in grid.rows:
+                    cells.append((self._cell(p, b, r, c, ref, "text", cell, (*grid.rows[r], because("table-row"))),))
                 else:
                     cells.append(self._cell_runs(p, b, r, c, ref, cell, table))
             rows.append(RowView(self.refs.seal(Spot(What.CELLS, p, b, r, r + 1, 0, width)), table.first_row + r,
@@ -336,8 +339,7 @@ def _name_columns(table: Table) -> tuple[int, tuple[int, ...]]:
     for i, row in enumerate(table.rows[:15]):
         headed = [c for c, cell in enumerate(row) if 0 < len(cell) <= 60 and _is_name_header(cell)]
         if headed and sum(1 for cell in row if cell.strip()) >= 2:
-            guessed = [c for c in _guessed(table, i + 1) if c not in headed]
-            return i + 1, tuple(sorted((*headed, *guessed)))
+            return i + 1, tuple(headed)
     return 0, tuple(_guessed(table, 0))
 
 

@@ -41,10 +41,13 @@ _FILE = re.compile(r"(?:[^\s/\\:*?\"<>|,;()]{1,80}|\"[^\"\n]{1,120}?)\.(?:docx?|
                    r"mp3|mp4|mov|wav|html?|xml|json|log|dat|bak|sql|mdb|accdb|one|pages|numbers|key|p7m|p7s|asc)\b", re.IGNORECASE)
 _RUN = re.compile(r"[+#(]{0,2}\d+(?:[ \u00a0.\-\u2010-\u2015/()]{1,2}\d+|,\d{3}(?!\d))*", re.UNICODE)
 _CENTS = re.compile(r"[.,]\d\d\Z")
-_HOURS = re.compile(r"(?:[01]?\d|2[0-3])[0-5]\d[ ]?[-\u2013\u2014/][ ]?(?:[01]?\d|2[0-3])[0-5]\d\Z")
-_YEARS = re.compile(r"(?:19|20)\d\d[ ]?[-\u2013/][ ]?(?:(?:19|20)\d\d|\d\d)\Z")
+_HOURS = re.compile(r"(?:0[5-9]|1\d|2[0-3])[0-5][05][ ]?[-\u2013\u2014][ ]?(?:[01]\d|2[0-3])[0-5][05]")
+_YEARS = re.compile(r"(?:19|20)\d\d[ ]?[-\u2013/][ ]?(?:(?:19|20)\d\d|\d\d)")
+_TIME = re.compile(r"(?<![\d:.-])(?:[01]?\d|2[0-3])[:h][0-5]\d(?::[0-5]\d)?(?![\d:])")
+_FUNCTION = re.compile(r"\b(?:the|an?|of|on|at|in|to|this|that|by|your|our|my|his|her|their|no|any|la|le|les|un|une|du|des|one|each|"
+                       r"every|long|half|all)[ ][a-z]+\Z")
 _POSTAL = re.compile(r"(?<!\w)(?:[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2})(?!\w)", re.IGNORECASE)
-_BOX = re.compile(r"\b(?:p\.?[ ]?o\.?[ ]?box|box|c\.?p\.?|case postale|rr|r\.r\.|apt\.?|app\.|unit|suite)[ ]?#?[ ]?\d{1,6}\w?\b",
+_BOX = re.compile(r"\b(?:p\.?[ ]?o\.?[ ]?box|box|c\.?p\.?|case postale|rr|r\.r\.|apt\.?)[ ]?#?[ ]?\d{1,6}\w?\b",
                   re.IGNORECASE)
 _AGE = re.compile(r"\b(?:aged?|âgée?s?(?: de)?)[ :]{1,2}\d{1,3}\b|\b\d{1,3}[- ](?:years?|yrs?|months?)[- ](?:old|of age)\b"
                   r"|\b\d{1,2} ans\b|\b(?:turn(?:s|ed|ing)?|just turned) \d{1,3}\b", re.IGNORECASE)
@@ -63,23 +66,17 @@ def forms(text: str, year: int) -> Iterator[Form]:
             yield Form(m.start(), m.end(), kind, code)
     low = small_plain(text)
     for m in STREET.finditer(low):
-        yield Form(m.start(), m.end(), "address", "street-form")
-    shown: list[tuple[int, int]] = []
-    for m in DATE.finditer(low):
-        if _may_be_birth(m, low, year):
-            yield Form(m.start(), m.end(), "date", "old-date")
-        else:
-            shown.append(m.span())
-    for m in _RUN.finditer(text):
-        if _is_long(m.group()) and not any(a <= m.start() and m.end() <= b for a, b in _near(shown, m.start())):
+        if not _FUNCTION.search(m.group()):
+            yield Form(m.start(), m.end(), "address", "street-form")
+    rest = text
+    for pattern in (DATE, _TIME):
+        for m in pattern.finditer(low):
+            if pattern is DATE and _may_be_birth(m, low, year):
+                yield Form(m.start(), m.end(), "date", "old-date")
+            rest = rest[:m.start()] + "x" * (m.end() - m.start()) + rest[m.end():]
+    for m in _RUN.finditer(rest):
+        if _is_long(m.group()):
             yield Form(m.start(), m.end(), "number", "long-number")
-
-
-def _near(spans: list[tuple[int, int]], at: int) -> list[tuple[int, int]]:
-    from bisect import bisect_right
-
-    i = bisect_right(spans, (at, 1 << 62))
-    return spans[max(0, i - 1):i]
 
 
 def _may_be_birth(m: re.Match[str], low: str, year: int) -> bool:
@@ -90,7 +87,7 @@ def _may_be_birth(m: re.Match[str], low: str, year: int) -> bool:
 
 
 def _is_long(run: str) -> bool:
-    if _HOURS.search(run) or _YEARS.search(run):
+    if _HOURS.fullmatch(run) or _YEARS.fullmatch(run):
         return False
     whole = _CENTS.sub("", run) if run.count(".") + run.count(",") and not run.count("-") else run
     return sum(map(str.isdigit, whole)) > MOST_DIGITS

@@ -93,15 +93,18 @@ class _Token:
     code: str = "unknown-word"
 
 
-def hidden(text: str, people: People | None, ask: Ask | None = None, *, signature: bool = False) -> list[Word]:
+def hidden(text: str, people: People | None, ask: Ask | None = None, *, letter: bool = False,
+           signature: bool = False) -> list[Word]:
     """Return what is hidden in a piece of text, in order, names that stand together as one.
 
     `people` are the names known of the item, None while they are still being collected; then unknown small words
-    are left out, because only names are wanted. `signature`: the text is the signature of a mail.
+    are left out, because only names are wanted. `letter`: the text greets and is signed as a mail or letter is;
+    `signature`: it is the signature of a mail.
     """
     tokens = _tokens(text, people, french=is_french(text), collecting=people is None)
-    _capitals(text, tokens, people)
-    _called(text, tokens, signature=signature)
+    _capitals(text, tokens, letter=letter)
+    if letter or signature:
+        _called(text, tokens, signature=signature)
     if ask is not None:
         _asked(text, tokens, ask(text))
     _neighbours(text, tokens)
@@ -173,7 +176,7 @@ def _certain(people: People | None, key: str) -> bool:
     return people is not None and people.certain(key)
 
 
-def _capitals(text: str, tokens: list[_Token], people: People | None) -> None:
+def _capitals(text: str, tokens: list[_Token], *, letter: bool) -> None:
     """Decide on words that are names too: hidden unless they begin a sentence, or are a month beside a number."""
     for i, t in enumerate(tokens):
         if t.state != "maybe":
@@ -185,12 +188,11 @@ def _capitals(text: str, tokens: list[_Token], people: People | None) -> None:
                 or (after and after.low[:1].isdigit() and after.start - t.end <= 3)):
             t.state = "plain"
             continue
-        begins = bool(_START.search(text, max(0, t.start - 40), t.start)) or not text[:t.start].strip()
-        if begins and _wraps(text, t.start):
-            begins = False
+        begins = _begins(text, t) and not _wraps(text, t.start)
         alone = _alone(text, t)
         followed = after is not None and after.start - t.end == 1 and after.low in _VERBS and t.low not in ("will", "may")
-        if begins and not alone and not followed and text[t.end:t.end + 2] not in ("'s", "’s"):
+        spoken_to = letter and i == 0 and after is not None and not after.cap and t.low not in ("will", "may", "can", "mark")
+        if begins and not alone and not followed and not spoken_to and text[t.end:t.end + 2] not in ("'s", "’s"):
             t.state = "plain"
         else:
             t.state, t.code = "name", "name-too"
@@ -220,8 +222,6 @@ def _called(text: str, tokens: list[_Token], *, signature: bool) -> None:
     for m in _GREETING.finditer(text):
         words = TOKEN.findall(m["who"])
         spots += [(*m.span("who"), "greeting")] if len(words) <= 4 else []
-    first = _VOCATIVE.match(text)
-    spots += [(*first.span("who"), "greeting")] if first else []
     for m in _VOCATIVE.finditer(text):
         if m["who"][:1].isupper():
             spots.append((*m.span("who"), "vocative"))
@@ -237,9 +237,9 @@ def _called(text: str, tokens: list[_Token], *, signature: bool) -> None:
         spots += [(*head.span("who"), "signed")] if head and len(TOKEN.findall(head["who"])) <= 4 else []
     for start, end, code in spots:
         for t in _within(tokens, start, end):
-            if t.low in _EVERYBODY or t.state == "title" or t.low.isdecimal():
+            if (t.low in _EVERYBODY and not (code == "signed" and t.cap)) or t.state == "title" or t.low.isdecimal():
                 continue
-            if code in ("vocative",) and t.state == "plain":
+            if code == "vocative" and t.state == "plain":
                 continue
             if code == "greeting" and not t.cap and t.state == "plain" and is_listed(t.low) and not may_be_name(t.low):
                 continue
@@ -261,12 +261,11 @@ def _within(tokens: list[_Token], start: int, end: int) -> list[_Token]:
 
 def _asked(text: str, tokens: list[_Token], spans: Sequence[tuple[int, int]]) -> None:
     """Hide what the language model takes for a person: capitalised words, sentence beginnings only with more."""
-    for start, end in spans:
+    for start, end in _on_lines(text, spans):
         inside = [t for t in _within(tokens, start, end) if t.cap]
         strong = [t for t in inside if t.state in ("name", "maybe", "initial") or t.low not in PLAIN_CAPITALS]
         for t in strong:
-            if t.state == "plain" and (len(inside) == 1 and (_START.search(text, max(0, t.start - 40), t.start)
-                                                              or not text[:t.start].strip())):
+            if t.state == "plain" and not may_be_name(t.low) and _begins(text, t):
                 continue
             if t.state == "plain" and t.low in ACRONYMS:
                 continue
@@ -275,6 +274,18 @@ def _asked(text: str, tokens: list[_Token], spans: Sequence[tuple[int, int]]) ->
             if t.state != "title":
                 t.state, t.code = "name", "language-model"
                 t.certain = True
+
+
+def _on_lines(text: str, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans cut at line breaks: the model runs on over them."""
+    for start, end in spans:
+        for piece in re.finditer(r"[^\n]+", text[start:end]):
+            yield start + piece.start(), start + piece.end()
+
+
+def _begins(text: str, t: _Token) -> bool:
+    """Whether a word begins a sentence or a line."""
+    return bool(_START.search(text, max(0, t.start - 40), t.start)) or not text[:t.start].strip()
 
 
 def _neighbours(text: str, tokens: list[_Token]) -> None:
@@ -287,13 +298,15 @@ def _neighbours(text: str, tokens: list[_Token]) -> None:
         if nxt is None or not _GAP.match(text[t.end:nxt.start]):
             continue
         gap = text[t.end:nxt.start]
+        if gap == ", " and t.cap and t.state in ("plain", "maybe") and nxt.cap and nxt.state == "name" and nxt.certain \
+                and may_be_name(t.low):
+            t.state, t.code = "name", "beside-name"
         if t.state == "name" and t.cap and nxt.cap and nxt.state in ("plain", "maybe") and gap in (" ", "\u00a0", "-") \
                 and nxt.low not in PLAIN_CAPITALS and nxt.low not in ACRONYMS:
             nxt.state, nxt.code = "name", "beside-name"
         elif nxt.state == "name" and nxt.cap and t.cap and t.state in ("plain", "maybe") and gap in (" ", "\u00a0", "-") \
                 and t.low not in PLAIN_CAPITALS and t.low not in ACRONYMS \
-                and (t.state == "maybe" or may_be_name(t.low) or not (_START.search(text, max(0, t.start - 40), t.start)
-                                                                        or not text[:t.start].strip())):
+                and (t.state == "maybe" or may_be_name(t.low) or not _begins(text, t)):
             t.state, t.code = "name", "beside-name"
         if gap == "-" and t.state != nxt.state and {"name", "hide"} & {t.state, nxt.state} and (t.cap or nxt.cap):
             t.state = nxt.state = "name"

@@ -74,7 +74,7 @@ class Masked:
     def label(self) -> str:
         """What stands in its place: "PERSON_3", "SIN ***-***-**4", "sentence (14 words)"."""
         if self.token:
-            return f"{self.kind} of {self.token}" if self.kind != "person" else self.token
+            return self.token if self.kind in ("person", "name") else f"{self.kind} of {self.token}"
         return f"{self.kind} {self.shape}".strip()
 
 

@@ -41,7 +41,8 @@ PLAIN_CAPITALS = word_set(
     "contract invoice order proposal schedule agenda minutes survey certificate monday tuesday wednesday thursday "
     "friday saturday sunday i english french mr mrs ms dr professional practice studies management leadership incident "
     "command community protection services transit authority ferry ferries port rescue ambulance correctional "
-    "corrections sheriff sheriffs court courts")
+    "corrections sheriff sheriffs court courts subject from to sent date cc bcc object objet envoyé de à reply "
+    "forward attached attachment work home phone mobile fax email tel office name address hello hi dear bonjour thanks regards")
 """Capitalised words that stand in titles of posts, bodies and papers: never taken for the second half of a name."""
 
 ACRONYMS = word_set(
@@ -78,9 +79,6 @@ def is_ordinary(low: str) -> bool:
     """Whether a word in small letters is an ordinary word, or a plain form of one ("rescheduling", "non-stop")."""
     words = _lists()[0]
     if low in words:
-        return True
-    folded = plain(low)
-    if folded != low and folded in words:
         return True
     if len(low) < 6:
         return False

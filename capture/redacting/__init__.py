@@ -1,0 +1,1 @@
+"""How a redacted copy is made: what is cut out, and files built anew. Use `capture.redaction`."""
