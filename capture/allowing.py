@@ -5,8 +5,8 @@
     propose(settings, ...); backtest(settings, "AL-00003")
 
 A finding that a rule speaks for is kept, shown as exempted with the id of the rule, and not counted. Rules know values
-by keyed hashes only; what they are compared with never leaves this module. The sentence model judges the message without
-what was exempted; what the wording itself says still counts.
+by keyed hashes only; what they are compared with never leaves this module. The sentence model judges the message
+without what was exempted; what the wording itself says still counts.
 """
 
 from __future__ import annotations

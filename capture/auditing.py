@@ -14,7 +14,7 @@ import pwd
 import re
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from capture.logs import where
 from capture.settings import Settings
 from capture.wiring import opened
 from pii_scan.errors import MailweirError
-from store import audit, checkpoints
+from store import audit, checkpoints, people, readings
+from store.access import Action
 from store.checkpoints import Checkpoint, PublicKey, Signer
 from store.database import Database
 from store.errors import DatabaseLocked, KeyMissing
@@ -119,13 +120,39 @@ def anchor_from(text: str) -> audit.Anchor | None:
     return audit.Anchor(int(found[1]), found[2])
 
 
-def show(settings: Settings, *, last: int) -> list[dict[str, Any]]:
-    """The newest audit events, oldest of them first."""
+def show(settings: Settings, *, last: int, reads: bool = False, person: str = "", subject: str = "",
+         since: str = "", until: str = "", actor: str = "") -> list[dict[str, Any]]:
+    """The newest audit events that fit, oldest of them first; with `reads` readings only. The look is audited.
+
+    `person` is an address, an id or a name; `since` and `until` are days or moments, UTC.
+    """
+    from capture.acting import acting
+
+    begin, end = _moment(since), _moment(until)
     with opened(settings) as (database, _), database.session() as session:
-        rows = audit.show(session, last=last)
-        audit.append(session, "audit:log:read", actor=actor_name(), body={"rows": len(rows)})
-        return [{"seq": r.seq, "at": r.at.isoformat(timespec="seconds"), "actor": r.actor, "action": r.action,
-                 "subject": r.subject, "body": r.body} for r in rows]
+        who = acting(session, actor, Action.AUDIT_READ)
+        found = people.by_address(session, person) if "@" in person else None
+        whom = found.id if found is not None else person
+        if reads:
+            rows = [(r.seq, r.at, r.action, r.actor, r.subject, r.facts, {"how": r.how}) for r in readings.found(
+                session, person=whom, subject=subject, since=begin, until=end, last=last)]
+        else:
+            rows = [(r.seq, r.at, r.action, r.actor, r.subject, r.body, {}) for r in audit.show(
+                session, last=last, actor=whom, subject=subject, since=begin, until=end)]
+        audit.append(session, "audit:readings:read" if reads else "audit:log:read", actor=who,
+                     body={"rows": len(rows)})
+        return [{"seq": seq, "at": at.isoformat(timespec="seconds"), "actor": by, "action": action,
+                 "subject": about, "body": body, **more} for seq, at, action, by, about, body, more in rows]
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput("a day is written as 2026-03-31") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def signer(settings: Settings) -> Signer:

@@ -75,7 +75,8 @@ def address(mailbox: str, domain: str) -> str:
 
 def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
     """The words of a notice. Raises `KeyError` for a template that is not here."""
-    words = {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone}
+    words = {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone,
+             "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered}
     return words[template](data, contact)
 
 
@@ -92,7 +93,10 @@ def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
         "",
         "What you can do:",
         *(f"  - {line}" for line in _advice(lines)),
-        f"  - If you think this is wrong, tell {contact} the case number. A reviewer looks at it.",
+        f"  - If you think this is wrong, say so on your page `My items`, or tell {contact} the case number. "
+        "A reviewer looks at it.",
+        *(["", "Tip: personal information about clients and students belongs into the system made for it. What is "
+           "meant for the CRM is who, what and when in business."] if data.get("tip") else []),
         "",
         "Please do not repeat the information itself in a reply.",
     ]
@@ -140,6 +144,34 @@ def _gone(_data: Mapping[str, Any], _contact: str) -> NoticeText:
     return NoticeText("Not found", (
         "An item that you asked to track was moved or deleted before it could be read. "
         "If it is still there, track it again where it is now.\n"))
+
+
+def _week_unsigned(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText(f"Week {data['week']} is not signed", (
+        f"The pack of week {data['week']} waits for an auditor's signature. It has {data['flags']} flags.\n\n"
+        "Open the page `Weeks`, comment each flag and sign, or use `mailweir audit week`.\n"))
+
+
+def _training(data: Mapping[str, Any], contact: str) -> NoticeText:
+    return NoticeText("A short course is asked of you", (
+        f"{data['holds']} of your items were held within {data['days']} days. Please take the course "
+        f"{data['course']}; {contact} tells you how. Your manager sees how many people were asked, not who.\n"))
+
+
+REPORT_ANSWERS = {
+    "released": "you were right: it was released",
+    "stays-held": "it stays held; look at the kinds and places in the notice",
+    "redact": "it will be linked without the personal part",
+    "resend": "please take the personal part out and track it again",
+    "explained": "see the reviewer's words on your page",
+}
+"""What a reviewer answers to a user's report."""
+
+
+def _report_answered(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText(f"Your report on case {data['case']} was answered", (
+        f"A reviewer looked at case {data['case']} again: {REPORT_ANSWERS[data['answer']]}.\n"
+        "Your page `My items` shows the answer.\n"))
 
 
 def _which(sent: str) -> str:

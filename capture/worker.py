@@ -29,6 +29,7 @@ from capture.ports import Step
 from capture.settings import Settings
 from capture.takeover import Takeover, after_fault
 from capture.watch import Watch
+from capture.weekly import Weekly
 from capture.wiring import Tools, assembled
 from store import ledger, tries
 from store.errors import DatabaseLocked
@@ -97,7 +98,8 @@ class Worker:
 @contextmanager
 def running(settings: Settings) -> Iterator[Worker]:
     """A worker at work in threads of this process until the block ends; it does not watch by itself."""
-    with assembled(settings) as tools, Checkpoints(settings, tools.database), Lifeline(
+    with assembled(settings) as tools, Checkpoints(settings, tools.database), Weekly(
+            settings, tools.database), Lifeline(
             tools.database, settings.engine, engine_version=APP_VERSION) as lifeline:
         engine = _engine(tools, lifeline)
         takeover = Takeover(tools.database, engine, settings.engine, lifeline.executor)

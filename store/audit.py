@@ -273,8 +273,8 @@ class Shown:
     body: dict[str, Fact]
 
 
-def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
-         subject: str = "") -> tuple[Shown, ...]:
+def show(session: Session, *, last: int = 50, action: str = "", actor: str = "", subject: str = "",
+         since: datetime | None = None, until: datetime | None = None) -> tuple[Shown, ...]:
     """The last rows that fit, oldest first. `action` may be a beginning ("quarantine:")."""
     query = select(AuditEvent).order_by(col(AuditEvent.seq).desc()).limit(last)
     if action:
@@ -283,6 +283,10 @@ def show(session: Session, *, last: int = 50, action: str = "", actor: str = "",
         query = query.where(AuditEvent.actor == actor)
     if subject:
         query = query.where(AuditEvent.subject == subject)
+    if since is not None:
+        query = query.where(col(AuditEvent.at) >= since.astimezone(UTC).isoformat(timespec="microseconds"))
+    if until is not None:
+        query = query.where(col(AuditEvent.at) < until.astimezone(UTC).isoformat(timespec="microseconds"))
     rows = session.scalars(query.execution_options(populate_existing=True)).all()
     return tuple(_shown(row) for row in reversed(rows))
 

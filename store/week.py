@@ -5,8 +5,9 @@
     week.sign(session, "2026-W47", actor=auditor)     every flag has a comment by then
     week.overdue(session, rules)                      weeks that nobody signed in time
 
-A pack holds counts, codes, ids of people, numbers of audit rows. It is made from the audit alone, so that anybody with
-the audit can make it again; the sample of 20 readings is drawn by a hash that begins with the last row of the week.
+A pack holds counts, codes, ids of people, numbers of audit rows. It is made from the audit, so that anybody with the
+audit can make it again (but for overdue cases and the chain as they were at that moment); the sample of 20 readings is
+drawn by a hash that begins with the last row of the week, so nobody chooses it.
 Who signs can be neither reviewer nor administrator: that is `store.access`, which the caller asks first.
 """
 
@@ -204,7 +205,7 @@ def _norms(session: Session, flags: _Gathered, begins: datetime, ends: datetime,
 def _overdue(session: Session, at: datetime) -> dict[str, int]:
     rows = session.execute(select(DeskCase.band, func.count()).where(
         DeskCase.tab != "", DeskCase.due < at).group_by(DeskCase.band)).all()
-    return {str(band): int(count) for band, count in sorted(map(tuple, rows))}
+    return {band: count for band, count in sorted((band, count) for band, count in rows)}  # noqa: C416
 
 
 def _listed(flags: _Gathered) -> Iterable[dict[str, Any]]:
@@ -335,11 +336,10 @@ def overdue(session: Session, rules: WeekRules, *, at: datetime | None = None) -
 
 
 def missing(session: Session, rules: WeekRules, *, at: datetime | None = None) -> tuple[str, ...]:
-    """The weeks that are over and have no pack yet, oldest first: since the last pack, or the last one that has any
-    audit row."""
+    """The weeks that are over and have no pack yet, oldest first: since the last pack, or since the audit began."""
     week = week_before(week_of(at or now(), rules.zone), rules.zone)
     found: list[str] = []
-    first = session.execute(select(AuditEvent.at).order_by(col(AuditEvent.seq)).limit(1)).scalar()
+    first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
     while first and len(found) < MOST_MISSED and session.get(WeekPack, week) is None:
         if bounds(week, rules.zone)[1].isoformat() <= first:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,18 +56,83 @@ def verify(
 def show(
     home: Home = None, json_out: AsJson = False,
     last: Annotated[int, typer.Option("--last", min=1, help="How many events, newest last.")] = 50,
+    reads: Annotated[bool, typer.Option("--reads", help="Readings only: views, searches, reveals, exports.")] = False,
+    person: Annotated[str, typer.Option("--person", help="Only what this person did: address, id or name.")] = "",
+    case: Annotated[str, typer.Option("--case", help="Only what is about this case or record.")] = "",
+    since: Annotated[str, typer.Option("--since", help="From this day or moment on, UTC, e.g. 2026-03-31.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Until before this day or moment.")] = "",
+    actor: Annotated[str, typer.Option("--actor", help="Who looks. [default: the signed-in user]")] = "",
 ) -> None:
-    """Show audit events: when, who, what, about which id."""
+    """Show audit events: when, who, what, about which id. The look is itself recorded.
+
+    With --reads every reading of an item, record, case, list or file, by person, case and time.
+    """
     from capture.auditing import show as show_audit
     from capture.terminal import as_json, short, table
 
-    rows = show_audit(_settings(home), last=last)
+    rows = show_audit(_settings(home), last=last, reads=reads, person=person, subject=case, since=since, until=until,
+                      actor=actor)
     if json_out:
         as_json(rows)
     else:
         table("", ["seq", "at", "actor", "action", "subject", "facts"],
               [(r["seq"], short("at", r["at"]), r["actor"], r["action"], r["subject"],
                 " ".join(f"{k}={v}" for k, v in r["body"].items())) for r in rows])
+
+
+@app.command()
+def week(
+    name: Annotated[str, typer.Option(
+        "--week", help="Which week, e.g. 2026-W47. [default: the last that is over]")] = "",
+    sign: Annotated[bool, typer.Option("--sign", help="Sign it, as the auditor --actor names.")] = False,
+    comment: Annotated[list[str] | None, typer.Option(
+        "--comment", help="With --sign: FLAG=TEXT, what you say about a flag; may be given several times.")] = None,
+    rest: Annotated[str, typer.Option("--rest", help="With --sign: what you say about every other flag.")] = "",
+    actor: Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered auditor.")] = "",
+    home: Home = None, json_out: AsJson = False,
+) -> None:
+    """Show the auditor's week: who did what out of the ordinary, and 20 readings drawn by lot.
+
+    With --sign every flag needs a comment. The auditor can be neither reviewer nor administrator. A week that is not
+    over is shown as it stands and cannot be signed. Exits 0 when signed or nothing is flagged, 1 when it waits.
+    """
+    from capture.errors import BadInput
+    from capture.terminal import as_json, say
+    from capture.weekly import shown
+    from capture.weekly import sign as sign_week
+
+    settings = _settings(home)
+    if sign:
+        pairs = [one.partition("=") for one in comment or ()]
+        if not all(text for _, _, text in pairs):
+            raise BadInput("--comment is FLAG=TEXT")
+        done = sign_week(settings, name, actor=actor, comments={f: t for f, _, t in pairs}, rest=rest)
+        if json_out:
+            as_json(done)
+        else:
+            say(f"week {done['week']} signed: {done['flags']} flags, digest {done['digest']}")
+        return
+    found = shown(settings, name, actor=actor)
+    if json_out:
+        as_json(found)
+    else:
+        _say_week(found)
+    raise typer.Exit(0 if found["signed"] or not found["flags"] else 1)
+
+
+def _say_week(found: dict[str, Any]) -> None:
+    from capture.terminal import say, table
+
+    names = found["names"]
+    state = f"signed by {names.get(found['signed_by'], found['signed_by'])}" if found["signed"] else (
+        "not signed" if found["over"] else "not over yet")
+    say(f"week {found['week']}: {found['rows']} audit rows, {sum(found['readings'].values())} readings, {state}")
+    table("", ["flag", "what", "person", "detail", "count", "rows"],
+          [(f["id"], found["titles"][f["flag"]], names.get(f["person"], f["person"]), f["detail"], f["count"],
+            " ".join(map(str, f["rows"][:10]))) for f in found["flags"]])
+    table("", ["sample", "at", "person", "how", "subject"],
+          [(r["seq"], r["at"], names.get(r["person"], r["person"]), r["how"], r["subject"])
+           for r in found["sample"]["readings"]])
 
 
 @app.command()

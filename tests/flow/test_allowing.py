@@ -80,10 +80,11 @@ def test_a_false_positive_becomes_a_rule_and_the_next_mail_passes(world: World) 
     assert track(world, "third") != "", "a proposal changes nothing"
     held = command(world, "policy", "backtest", "AL-00001", "--actor", "ines@example.org")
     assert held["would_pass"] == 2, "the released one and the mail that waits would pass"
-    assert command(world, "policy", "allow", "approve", "AL-00001", "--actor", "ines@example.org")["state"] == "in-force"
+    approved = command(world, "policy", "allow", "approve", "AL-00001", "--actor", "ines@example.org")
+    assert approved["state"] == "in-force"
 
     before = world.rows("SELECT COUNT(*) FROM quarantine_case")[0][0]
-    world.put("dana.reid", "fourth", mail("About the file", BODY + " Thank you.", message_id="fourth@client.example.com"))
+    world.put("dana.reid", "fourth", mail("About the file", BODY + " Thanks.", message_id="fourth@client.example.com"))
     assert run(world.settings, once=True)["linked"] >= 1
     assert world.rows("SELECT COUNT(*) FROM quarantine_case")[0][0] == before
     summaries = [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in world.rows(
