@@ -34,12 +34,12 @@ Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 @dataclass(frozen=True, slots=True)
 class PartShown:
-    """A part with its findings gathered: those that count, and those that were exempted, each with the label it has
-    in the text ("" for a finding about the part as a whole)."""
+    """A part with the reasons gathered: those that count and those that do not, each once, with the labels of what it
+    is about in the text ("" for the part as a whole)."""
 
     view: PartView
-    counted: tuple[tuple[str, Why], ...]
-    exempted: tuple[tuple[str, Why], ...]
+    counted: tuple[tuple[tuple[str, ...], Why], ...]
+    exempted: tuple[tuple[tuple[str, ...], Why], ...]
 
 
 def look(request: Request, offset: Offset = 0) -> HTMLResponse:
@@ -169,20 +169,22 @@ def _page(request: Request, shown: Shown, status: int = 200, **more: object) -> 
     return page_for(
         request, "desk/case.html", status, **{
             "row": shown.row, "case": shown.case, "ruling": shown.ruling, "view": shown.view, "closed": closed,
-            "parts": _parts(shown.view), "history": shown.history, "names": shown.names, "me": person.id,
+            "parts": _parts(shown.view), "history": shown.history, "remarks": shown.remarks, "names": shown.names, "me": person.id,
             "fresh": person.fresh, "may_rule": may_rule, "reveal_seconds": REVEAL_SECONDS,
             "undo_seconds": int(UNDO_SECONDS), "not_clean": (), **more})
 
 
 def _parts(view: CaseView | None) -> list[PartShown]:
-    """The parts of a page with their findings gathered from the text, each once."""
+    """The parts of a page with their findings gathered from the text."""
     shown: list[PartShown] = []
     for part in view.parts if view else ():
-        found = {("", why): None for why in part.whys}
+        found: dict[Why, list[str]] = {why: [""] for why in part.whys}
         for one in _masked(part):
-            found |= {(one.label, why): None for why in one.why if why.category is not None}
-        shown.append(PartShown(part, tuple(k for k in found if k[1].counts),
-                               tuple(k for k in found if k[1].exempt)))
+            for why in one.why:
+                if why.category is not None:
+                    found.setdefault(why, []).append(one.label)
+        shown.append(PartShown(part, tuple((tuple(labels), why) for why, labels in found.items() if why.counts),
+                               tuple((tuple(labels), why) for why, labels in found.items() if why.exempt)))
     return shown
 
 

@@ -33,6 +33,8 @@ from store.tables import OPEN_CASE, Case
 
 REVEAL_SECONDS: Final = 60
 """What is revealed is hidden again after this long."""
+REMARKS: Final = "remarks"
+"""The ref of what people wrote when they asked to see something."""
 UNDO_SECONDS: Final = 10.0
 """How long a ruling may be taken back."""
 
@@ -77,13 +79,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Shown:
-    """A case for its page. `view` is None when there is nothing to show; `names` are those of the people in it."""
+    """A case for its page. `view` is None when there is nothing to show; `remarks` counts what people wrote when they
+    asked to see something (`REMARKS` reveals it); `names` are those of the people in it."""
 
     row: QueueRow
     case: Case
     ruling: Ruling | None
     view: CaseView | None
     history: Sequence[Event]
+    remarks: int
     names: Mapping[str, str]
 
 
@@ -124,28 +128,34 @@ def look(at: Desk, number: str, *, offset: int = 0) -> Shown:
         known = names(session, {row.claimed_by, row.tagger, row.ruled_by, ruling.second_by if ruling else "",
                                 case.closed_by, *(event.actor for event in events)})
         found = _content(session, at, case) if case.state in OPEN_CASE else None
+        written = len(quarantine.blobs(session, case_id=case.id, kind=remarks.KIND))
     view = None
     if found is not None:
         blob, extraction = found
         report = at.reports.of(blob, extraction, at.tools)
         view = masked.view(extraction, report, secret=secret_of(at.keys, case.number), offset=offset)
-    return Shown(row, case, ruling, view, events, known)
+    return Shown(row, case, ruling, view, events, written, known)
 
 
 def reveal(at: Desk, number: str, ref: str, *, reason: str, remark: str = "") -> str:
-    """One hidden thing, for a person and a reason; a remark beside the reason is kept encrypted with the case.
+    """One hidden thing, or the `REMARKS`, for a person and a reason; a remark beside the reason is kept encrypted with the case.
 
     Raises `NotFound`, `BadRef`, `ContentDestroyed`, `BadState` for a case that is closed.
     """
-    report, extraction = _scanned(at, number)
-    value = masked.reveal(extraction, report, ref, secret_of(at.keys, number))  # outside of the writing: it takes time
+    value = ""
+    if ref != REMARKS:
+        report, extraction = _scanned(at, number)  # outside of the writing, which others wait for: it takes time
+        value = masked.reveal(extraction, report, ref, secret_of(at.keys, number))
     with at.database.session() as session:
         case = cases.get(session, number)
         if case.state not in OPEN_CASE:
             raise BadState(f"case {case.number} is {case.state}")
+        if ref == REMARKS:
+            value = "\n".join(remarks.of_case(session, at.keys, case).values())
         kept = remarks.keep(session, at.keys, case, remark)
         audit.append(session, "quarantine:content:read", actor=at.visitor.person.id, subject=case.number,
-                     body={"kind": "masked", "reason": reason, "ref": ref, **({"remark": kept} if kept else {})})
+                     body={"kind": REMARKS if ref == REMARKS else "masked", "reason": reason, "ref": ref,
+                           **({"remark": kept} if kept else {})})
     return value
 
 

@@ -69,6 +69,11 @@ def script() -> Response:
     return _static("desk.js", "text/javascript")
 
 
+def icon() -> Response:
+    """The picture in the browser's tab."""
+    return _static("icon.svg", "image/svg+xml")
+
+
 def _static(name: str, kind: str) -> Response:
     return Response((files("addin") / "static" / name).read_text(encoding="utf-8"), media_type=kind,
                     headers={"Cache-Control": "max-age=3600"})

@@ -21,6 +21,7 @@ MACHINES: Final = (
 PEOPLE: Final = (
     Route("GET", "/static/desk.css", "stylesheet", pages.stylesheet, Need.NOTHING, page=False),
     Route("GET", "/static/desk.js", "script", pages.script, Need.NOTHING, page=False),
+    Route("GET", "/static/icon.svg", "icon", pages.icon, Need.NOTHING, page=False),
     Route("GET", "/sign-in", "sign_in", pages.sign_in, Need.NOTHING),
     Route("GET", "/sign-in/again", "sign_in_again", pages.start_again, Action.SELF_READ),
     Route("POST", "/sign-out", "sign_out", pages.sign_out, Action.SELF_READ),

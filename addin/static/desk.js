@@ -48,8 +48,18 @@
     tell(`Shown for ${seconds} seconds. Recorded.`);
   };
 
+  const chosen = $("#reveal-chosen");
+  let wanted = null; // what was chosen before there was a reason
   const reveal = async (button) => {
-    if (!form.reportValidity()) return;
+    if (!form.checkValidity()) {
+      wanted = button;
+      chosen.disabled = false;
+      tell(`Chosen: ${button.textContent}. Say why you have to see it.`);
+      form.reportValidity();
+      return;
+    }
+    wanted = null;
+    chosen.disabled = true;
     const body = { ref: button.value, reason: form.elements.reason.value, remark: form.elements.remark.value };
     button.disabled = true;
     try {
@@ -70,10 +80,12 @@
   };
 
   if (form) {
+    chosen.closest("[data-script]").hidden = false;
+    form.noValidate = true; // asked for here, so that what was chosen is remembered
     form.addEventListener("submit", (event) => {
-      const button = event.submitter;
+      const button = event.submitter && event.submitter.value ? event.submitter : wanted;
       event.preventDefault();
-      if (!button || !button.value) return; // Enter in a field reveals nothing
+      if (!button) return;
       if (open.has(button)) { open.get(button)(); open.delete(button); return; } // a second press hides it
       reveal(button);
     });

@@ -15,7 +15,9 @@ from capture.demo.files import encrypted_zip
 
 HOSTILE = '"><img src=x onerror="window.hit=1"><script>window.hit=2</script>'
 """What must be shown as text, or not at all."""
-ROSTER = tuple((f"Person{n:02d} Invented{n:02d}", f"19{70 + n}-0{1 + n % 9}-1{n % 9}") for n in range(14))
+NAMES = ("Ada Brookfield", "Ben Ostrander", "Cora Lindqvist", "Dev Malhotra", "Elif Karaca", "Femi Adeyemi",
+         "Greta Holm", "Hana Sato", "Ivo Petrov", "June Whitlock", "Kofi Mensah", "Lena Vogel")
+ROSTER = tuple((name, f"19{70 + n}-0{1 + n % 9}-1{n % 9}") for n, name in enumerate(NAMES))
 
 
 def roster() -> bytes:
@@ -47,7 +49,7 @@ def make_desk_world(home: Path) -> World:
         "A note", f"My SIN is {CANARY_SIN}.\n", sender="Vera Stone <vera.stone@example.org>"))
     archive = encrypted_zip("list.csv", roster(), "not in the mail")
     world.put("dana.reid", "locked", mail("Archive", "The archive is attached.\n",
-                                          attachments=((f"{CANARY_NAME}.zip", "application/zip", archive),)))
+                                          attachments=(("archive.zip", "application/zip", archive),)))
     world.put("marcus.lee", "south", mail(f"About {CANARY_NAME}", f"Please note the SIN {CANARY_SIN}.\n",
                                           to="marcus.lee@example.org"))
     worker.run(world.settings, once=True)

@@ -529,8 +529,8 @@ def test_the_demo_sign_in_needs_a_demo_home(home: Path) -> None:
 
 # ------------------------------------------------------------------------------------------ route x role
 
-OPEN = {"/health/live", "/health/ready", "/metrics", "/static/desk.css", "/static/desk.js", "/sign-in",
-        "/sign-in/start", "/sign-in/back", "/sign-in/demo"}
+OPEN = {"/health/live", "/health/ready", "/metrics", "/static/desk.css", "/static/desk.js", "/static/icon.svg",
+        "/sign-in", "/sign-in/start", "/sign-in/back", "/sign-in/demo"}
 SIGNED_IN = {"/", "/rules", "/sign-in/again", "/sign-out"}
 SELF = {"/api/openapi.json", "/api/me", "/api/reasons"}
 REVIEWERS = {Role.REVIEWER, Role.PRIVACY_OFFICER}
