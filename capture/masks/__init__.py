@@ -1,1 +1,1 @@
-"""How a held item is shown masked: where things lie (refs), who is named, what is hidden, and why. Use `capture.masked`."""
+"""How a held item is shown masked: refs, who is named, what is hidden, and why. Use `capture.masked`."""

@@ -14,7 +14,7 @@ from capture.masks.reasons import because, explain, is_value, kind_of
 from capture.masks.views import Why
 from pii_scan.findings import Finding, Report
 from pii_scan.semantic.segment import sentences
-from pii_scan.text import Block, Extraction, Table
+from pii_scan.text import Extraction, Table
 
 AROUND = 700
 """How far a sentence is looked for around a finding, in characters."""
@@ -90,7 +90,8 @@ class Found:
         found = self.spans.setdefault((f.part, f.block), [])
         kind = kind_of(f.rule)
         if f.rule.startswith("roster_"):
-            found += [Span(a, b, "row", (why, because("pasted-row")), SENTENCE) for a, b in _lines(block.text, f.start, f.end)]
+            found += [Span(a, b, "row", (why, because("pasted-row")), SENTENCE)
+                      for a, b in _lines(block.text, f.start, f.end)]
         elif is_value(f.rule):
             found.append(Span(f.start, f.end, kind, (why,), VALUE))
             _note(again, block.text[f.start:f.end], kind, why)
@@ -131,8 +132,7 @@ class _Again:
         """Yield where one of them stands."""
         if not self._first:
             return
-        places = [(m.start(), m.end(), m.group()) for m in _WORDS.finditer(text.casefold())] \
-            if len(text.casefold()) == len(text) else [(m.start(), m.end(), m.group().casefold()) for m in _WORDS.finditer(text)]
+        places = [(m.start(), m.end(), m.group().casefold()) for m in _WORDS.finditer(text)]
         for i, (start, _, word) in enumerate(places):
             for words, kind, why in self._first.get(word, ()):
                 n = len(words)

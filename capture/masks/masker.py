@@ -39,7 +39,7 @@ pseudonym everywhere; of longer items it reads the page that is shown."""
 _NAME_KINDS = tuple(k for k in KINDS if k.name in ("name", "guardian", "emergency_contact"))
 _NAMED_SAMPLE = 200
 _FIELD = re.compile(r"[ \t]*([A-Za-z][A-Za-z-]{0,30}):[ \t]?")
-_BETWEEN = re.compile(r"[,;<>\"()\[\]\n]+")
+_BETWEEN = re.compile(r"[,;<>\"()\[\]\n]+|(?<!\S)[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
 _WORDS = re.compile(r"[^\W\d_]+")
 _LETTERS = frozenset((Label.TEXT, Label.NOTE, Label.HIDDEN))
 _WHOLE = {Label.NAME: ("file name", "file-name"), Label.LINK: ("link", "link-form")}
@@ -50,7 +50,7 @@ _finder_lock = threading.Lock()
 
 def ask(text: str) -> Sequence[tuple[int, int]]:
     """Where the language model sees persons. Raises `ModelMissing` when it is not installed."""
-    global _finder  # noqa: PLW0603 - one model for the process, loaded when first needed
+    global _finder
     with _finder_lock:
         if _finder is None:
             _finder = NameFinder(check_model())
@@ -106,9 +106,8 @@ class Masker:
         names = [w for w in words if len(w) > 1 and w not in PLAIN_CAPITALS]
         strange = [w for w in names if not is_ordinary(w) or may_be_name(w)]
         joined = local.replace(".", "").replace("_", "").replace("-", "")
-        if strange and len(words) <= 4:
-            self.people.add(names, certain=True)
-        elif len(names) == 2 and joined in (names[0] + names[1], names[0][:1] + names[1]):
+        as_mailbox = len(names) == 2 and joined in (names[0] + names[1], names[0][:1] + names[1])
+        if (strange and len(words) <= 4) or as_mailbox:
             self.people.add(names, certain=True)
 
     def _learn_table(self, p: int, b: int, table: Table) -> None:
@@ -214,11 +213,12 @@ class Masker:
         width = max(map(len, table.rows), default=0)
         grid = self.found.grids.get((p, b), Grid())
         first, named = self._names.get((p, b), (0, ()))
+        body = max(first, min((c[0] for c in grid.columns.values()), default=0))
         rows = []
         for r in range(n * pieces.ROWS, min(len(table.rows), (n + 1) * pieces.ROWS)):
             row = table.rows[r]
             token, certain = self.people.token(_row_names(row, named)) if named and r >= first else ("", False)
-            cells = []
+            cells: list[tuple[Run, ...]] = []
             for c, cell in enumerate(row):
                 column = grid.columns.get(c)
                 if not cell.strip():
@@ -228,7 +228,7 @@ class Masker:
                 elif c in named and r >= first:
                     cells.append((self._cell(p, b, r, c, ref, "person" if certain else "name", cell,
                                              (because("table-name"),), token),))
-                elif r in grid.rows:
+                elif r in grid.rows and (r >= body or not _is_heading(cell)):
                     cells.append((self._cell(p, b, r, c, ref, "text", cell, (*grid.rows[r], because("table-row"))),))
                 else:
                     cells.append(self._cell_runs(p, b, r, c, ref, cell, table))
@@ -240,8 +240,8 @@ class Masker:
 
     def _cell(self, p: int, b: int, r: int, c: int, section: str, kind: str, cell: str, why: tuple[Why, ...],
               token: str = "") -> Masked:
-        return Masked(self.refs.seal(Spot(What.CELLS, p, b, r, r + 1, c, c + 1)), kind, shape(kind, cell), token, section,
-                      _distinct(why), _exempt(why))
+        return Masked(self.refs.seal(Spot(What.CELLS, p, b, r, r + 1, c, c + 1)), kind, shape(kind, cell), token,
+                      section, _distinct(why), _exempt(why))
 
     def _cell_runs(self, p: int, b: int, r: int, c: int, section: str, cell: str, table: Table) -> tuple[Run, ...]:
         if table.label in _WHOLE:
@@ -312,7 +312,7 @@ def _displayed(text: str) -> Iterator[tuple[list[str], int, int]]:
         edges.append(stop)
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             raw = text[start:end]
-            if raw.strip() and "@" not in raw:
+            if raw.strip():
                 lead = len(raw) - len(raw.lstrip())
                 yield [folded(w) for w in _WORDS.findall(raw)], start + lead, start + len(raw.rstrip())
         at += len(line)
@@ -341,6 +341,12 @@ def _name_columns(table: Table) -> tuple[int, tuple[int, ...]]:
         if headed and sum(1 for cell in row if cell.strip()) >= 2:
             return i + 1, tuple(headed)
     return 0, tuple(_guessed(table, 0))
+
+
+def _is_heading(cell: str) -> bool:
+    """Whether a cell above the body of a table is made of ordinary words only."""
+    return len(cell) <= 60 and not any(map(str.isdecimal, cell)) and all(
+        is_ordinary(w.lower()) or w.isupper() for w in _WORDS.findall(cell))
 
 
 def _is_name_header(cell: str) -> bool:

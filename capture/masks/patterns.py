@@ -32,27 +32,37 @@ class Form:
 
 _EMAIL = re.compile(r"[\w.+'&-]{1,64}@(?:[\w-]{1,63}\.){0,6}[\w-]{1,63}|(?<!\w)@\w{2,40}"
                     r"|[\w.+-]{1,64}[ ]?[\[(]at[\])][ ]?[\w.-]{1,80}", re.IGNORECASE)
-_URL = re.compile(r"\b(?:https?|ftp|file|mailto|tel|sip|callto|onenote|ms-\w{1,12}):[^\s<>\"]{1,2000}|\bwww\.[^\s<>\"]{1,500}"
+_URL = re.compile(r"\b(?:https?|ftp|file|mailto|tel|sip|callto|onenote|ms-\w{1,12}):[^\s<>\"]{1,2000}|"
+                  r"\bwww\.[^\s<>\"]{1,500}"
                   r"|\\\\[^\s<>\"]{1,300}|\b[A-Za-z]:\\[^\n<>\"]{1,300}"
-                  r"|\b(?:[\w-]{1,63}\.){1,5}(?:com|ca|org|net|gov|edu|io|fr|uk|info|biz|gc|example|test)\b(?:/[^\s<>\"]{0,500})?",
+                  r"|\b(?:[\w-]{1,63}\.){1,5}(?:com|ca|org|net|gov|edu|io|fr|uk|info|biz|gc|example|"
+                  r"test)\b(?:/[^\s<>\"]{0,500})?",
                   re.IGNORECASE)
-_FILE = re.compile(r"(?:[^\s/\\:*?\"<>|,;()]{1,80}|\"[^\"\n]{1,120}?)\.(?:docx?|docm|dotx?|xlsx?|xlsm|xlsb|csv|tsv|txt|rtf|pdf|"
-                   r"pptx?|ppsx?|odt|ods|odp|zip|7z|rar|tar|gz|tgz|msg|eml|mbox|pst|ics|vcf|png|jpe?g|gif|tiff?|bmp|heic|webp|"
-                   r"mp3|mp4|mov|wav|html?|xml|json|log|dat|bak|sql|mdb|accdb|one|pages|numbers|key|p7m|p7s|asc)\b", re.IGNORECASE)
+_FILE = re.compile(r"(?:[^\s/\\:*?\"<>|,;()]{1,80}|\"[^\"\n]{1,120}?)\.(?:docx?|docm|dotx?|xlsx?|xlsm|xlsb|csv|"
+                   r"tsv|txt|rtf|pdf|"
+                   r"pptx?|ppsx?|odt|ods|odp|zip|7z|rar|tar|gz|tgz|msg|eml|mbox|pst|ics|vcf|png|jpe?g|gif|tiff?|"
+                   r"bmp|heic|webp|"
+                   r"mp3|mp4|mov|wav|html?|xml|json|log|dat|bak|sql|mdb|accdb|one|pages|numbers|key|p7m|p7s|"
+                   r"asc)\b", re.IGNORECASE)
 _RUN = re.compile(r"[+#(]{0,2}\d+(?:[ \u00a0.\-\u2010-\u2015/()]{1,2}\d+|,\d{3}(?!\d))*", re.UNICODE)
 _CENTS = re.compile(r"[.,]\d\d\Z")
 _HOURS = re.compile(r"(?:0[5-9]|1\d|2[0-3])[0-5][05][ ]?[-\u2013\u2014][ ]?(?:[01]\d|2[0-3])[0-5][05]")
 _YEARS = re.compile(r"(?:19|20)\d\d[ ]?[-\u2013/][ ]?(?:(?:19|20)\d\d|\d\d)")
 _TIME = re.compile(r"(?<![\d:.-])(?:[01]?\d|2[0-3])[:h][0-5]\d(?::[0-5]\d)?(?![\d:])")
-_FUNCTION = re.compile(r"\b(?:the|an?|of|on|at|in|to|this|that|by|your|our|my|his|her|their|no|any|la|le|les|un|une|du|des|one|each|"
+_FUNCTION = re.compile(r"\b(?:the|an?|of|on|at|in|to|this|that|by|your|our|my|his|her|their|no|any|la|le|les|un|"
+                       r"une|du|des|one|each|"
                        r"every|long|half|all)[ ][a-z]+\Z")
-_POSTAL = re.compile(r"(?<!\w)(?:[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d|[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2})(?!\w)", re.IGNORECASE)
+_POSTAL = re.compile(r"(?<!\w)(?:[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d|"
+                     r"[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2})(?!\w)", re.IGNORECASE)
 _BOX = re.compile(r"\b(?:p\.?[ ]?o\.?[ ]?box|box|c\.?p\.?|case postale|rr|r\.r\.|apt\.?)[ ]?#?[ ]?\d{1,6}\w?\b",
                   re.IGNORECASE)
-_AGE = re.compile(r"\b(?:aged?|âgée?s?(?: de)?)[ :]{1,2}\d{1,3}\b|\b\d{1,3}[- ](?:years?|yrs?|months?)[- ](?:old|of age)\b"
+_AGE = re.compile(r"\b(?:aged?|âgée?s?(?: de)?)[ :]{1,2}\d{1,3}\b|\b\d{1,3}[- ](?:years?|yrs?|months?)[- ](?:old|"
+                  r"of age)\b"
                   r"|\b\d{1,2} ans\b|\b(?:turn(?:s|ed|ing)?|just turned) \d{1,3}\b", re.IGNORECASE)
-_SPOKEN = re.compile(r"\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|un|deux|trois|quatre|cinq|sept|huit|"
-                     r"neuf|zéro)[ ,.-]{1,3}){3,40}(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|un|deux|trois|"
+_SPOKEN = re.compile(r"\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|un|deux|trois|"
+                     r"quatre|cinq|sept|huit|"
+                     r"neuf|zéro)[ ,.-]{1,3}){3,40}(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|un|"
+                     r"deux|trois|"
                      r"quatre|cinq|sept|huit|neuf|zéro)\b", re.IGNORECASE)
 _BORN = re.compile(r"\b(?:born|birth\w*|b-?day|dob|d\.o\.b|naissance|née?|anniversaire|anniv|fête)\b", re.IGNORECASE)
 

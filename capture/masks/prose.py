@@ -23,47 +23,62 @@ from capture.masks.words import (
     is_ordinary,
     may_be_name,
 )
+from pii_scan.folding import word_set
 
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e" \
+             "\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 TOKEN = re.compile(rf"[^\W_][\w\u0300-\u036f{_INVISIBLE}]*(?:['’ʼ`´][^\W\d_]+)*")
 _ODD = re.compile(rf"[\d_\u0300-\u036f{_INVISIBLE}]")
 _APOSTROPHE = re.compile(r"['’ʼ`´]")
 _GAP = re.compile(r"(?:[ \t\u00a0]{1,2}|\.[ \u00a0]?|-|\u2010|\u2011|,[ ])\Z")
 _START = re.compile(r"(?:\A|[.!?:;\n•·*|\t][\s>\"'«“”(\[•*·-]*|(?:\d{1,3}[.)]|\s[-–—])[ \t]*)\Z")
-_CODE = re.compile(r"\d{1,4}(?:st|nd|rd|th|e|er|ère|ème|am|pm|h|h\d\d|k|km|m|cm|mm|kg|g|mg|ml|l|s|x|w|v|gb|mb|min|mins|hrs?|"
+_CODE = re.compile(r"\d{1,4}(?:st|nd|rd|th|e|er|ère|ème|am|pm|h|h\d\d|k|km|m|cm|mm|kg|g|mg|ml|l|s|x|w|v|gb|mb|min|"
+                   r"mins|hrs?|"
                    r"days?|d)|[a-z]\d{1,2}|\d{1,2}[a-z]", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]+")
-_ELIDED = frozenset("l d j n s t m c qu jusqu lorsqu puisqu quelqu aujourd y o".split())
-_AFTER = frozenset("s t re ve ll d m am pm hui".split())
+_ELIDED = word_set(
+    "l d j n s t m c qu jusqu lorsqu puisqu quelqu aujourd y o")
+_AFTER = word_set(
+    "s t re ve ll d m am pm hui")
 
 _GREETING = re.compile(
-    r"^[ \t>|*]*(?:(?:hi|hello|hey|hiya|dear|morning|afternoon|evening|good (?:morning|afternoon|evening|day)|attn|attention|"
+    r"^[ \t>|*]*(?:(?:hi|hello|hey|hiya|dear|morning|afternoon|evening|good (?:morning|afternoon|evening|day)|"
+    r"attn|attention|"
     r"bonjour|bonsoir|salut|allô|allo|chère?s?|à l['’]attention de|to whom)[ ,:]+)(?P<who>[^\n,!:;.?–—]{1,60})",
     re.IGNORECASE | re.MULTILINE)
-_VOCATIVE = re.compile(r"^[ \t>|*]*(?P<who>[^\W\d_][\w'’-]{0,24}(?:[ ](?:and|et|&)?[ ]?[^\W\d_][\w'’-]{0,24}){0,2})[ ]?(?:,|[ ][-–—]|[-–—])(?=[ ]|$)",
+_VOCATIVE = re.compile(r"^[ \t>|*]*(?P<who>[^\W\d_][\w'’-]{0,24}(?:[ ](?:and|et|"
+                       r"&)?[ ]?[^\W\d_][\w'’-]{0,24}){0,2})[ ]?(?:,|[ ][-–—]|[-–—])(?=[ ]|$)",
                        re.MULTILINE)
 _CLOSING = re.compile(
-    r"^[ \t>|*]*(?:(?:many |with |and )?thanks?(?: you)?(?: so much| very much| again| in advance)?|thx|(?:kind(?:est)? |best |warm(?:est)? "
-    r"|with )?(?:regards|wishes)|best|sincerely|yours(?: truly| sincerely| faithfully)?|cheers|respectfully|take care|talk soon|"
-    r"merci(?: beaucoup| d['’]avance| et .{1,30})?|(?:bien )?cordialement|salutations(?: distinguées)?|sincèrement|bonne (?:journée|"
-    r"soirée|semaine|fin de semaine)|à (?:bientôt|plus|demain)|amicalement|love|xo+|sent from my \w{1,10})[ \t]*[,.!]*[ \t]*"
+    r"^[ \t>|*]*(?:(?:many |with |and )?thanks?(?: you)?(?: so much| very much| again| in advance)?|thx|"
+    r"(?:kind(?:est)? |best |warm(?:est)? "
+    r"|with )?(?:regards|wishes)|best|sincerely|yours(?: truly| sincerely| faithfully)?|cheers|respectfully|take "
+    r"care|talk soon|"
+    r"merci(?: beaucoup| d['’]avance| et .{1,30})?|(?:bien )?cordialement|salutations(?: distinguées)?|"
+    r"sincèrement|bonne (?:journée|"
+    r"soirée|semaine|fin de semaine)|à (?:bientôt|plus|demain)|amicalement|love|xo+|sent from my "
+    r"\w{1,10})[ \t]*[,.!]*[ \t]*"
     r"\n(?:[ \t>|*]*\n){0,2}[ \t>|*]*(?P<who>[^\n]{1,50})$",
     re.IGNORECASE | re.MULTILINE)
 _CLOSED_IN_LINE = re.compile(
-    r"(?:^|[.!?,] )(?:thanks|thank you|thx|cheers|merci|regards|best|love)[,!.]?[ ](?P<who>[^\W\d_]{1,20}(?:[ ][^\W\d_]{1,20})?)[.!]?[ \t]*$",
+    r"(?:^|[.!?,] )(?:thanks|thank you|thx|cheers|merci|regards|best|"
+    r"love)[,!.]?[ ](?P<who>[^\W\d_]{1,20}(?:[ ][^\W\d_]{1,20})?)[.!]?[ \t]*$",
     re.IGNORECASE | re.MULTILINE)
 _LAST = re.compile(r"(?:\A|\n)[ \t>|*~-]*(?P<who>[^\W\d_][\w'’.-]{0,20}(?:[ ][\w'’.-]{1,20}){0,2})[ \t.]*\n*\Z")
-_EVERYBODY = frozenset(
-    "all team everyone everybody folks there both colleagues sir sirs madam madams guys gang friends friend again members "
-    "member students student staff instructors participants parents tous toutes équipe chers chères cher chère collègues "
-    "collègue madame monsieur mesdames messieurs and et or the a à my our de la le les l' to whom it may concern hiring "
-    "panel committee manager office sir/madam morning afternoon evening mr mrs ms dr mme".split())
-_VERBS = frozenset(
-    "is was has had said says called calls would could can asked asks wants wanted needs needed told sent did does came went "
-    "got gets will and also just may likes thinks thought mentioned confirmed replied took takes est a était sera va veut peut "
-    "dit demande".split())
-_BEFORE_MONTH = frozenset("in of until till by since early mid late from to through on this last next and or end start begin "
-                          "beginning every de en fin début le du au avant depuis jusqu'en".split())
+_EVERYBODY = word_set(
+    "all team everyone everybody folks there both colleagues sir sirs madam madams guys gang friends friend "
+    "again members member students student staff instructors participants parents tous toutes équipe chers "
+    "chères cher chère collègues collègue madame monsieur mesdames messieurs and et or the a à my our de la le "
+    "les l' to whom it may concern hiring panel committee manager office sir/madam morning afternoon evening "
+    "mr mrs ms dr mme")
+_VERBS = word_set(
+    "is was has had said says called calls would could can asked asks wants wanted needs needed told sent did "
+    "does came went got gets will and also just may likes thinks thought mentioned confirmed replied took "
+    "takes est a était sera va veut peut dit demande")
+
+
+_MODAL = word_set("will may can mark")
+_SPACES = (" ", "\u00a0", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +131,10 @@ def _tokens(text: str, people: People | None, *, french: bool, collecting: bool)
     for m in TOKEN.finditer(text):
         word = m.group()
         if word.islower() and word.isalpha():
-            if (is_listed(word) or is_ordinary(word)) and not (people and not is_listed(word) and people.knows(folded(word))):
+            known = people is not None and not is_listed(word) and people.knows(folded(word))
+            if is_ordinary(word) and not known:
                 state = "plain"
-            elif people and people.knows(folded(word)):
+            elif known:
                 state = "name"
             elif collecting or (french and word.isalpha()):
                 state = "plain"
@@ -142,7 +158,8 @@ def _other(m: re.Match[str], word: str, people: People | None, *, french: bool, 
                                           and all(x.lower() in ACRONYMS and len(x) > 1 for x in letters))
         return _Token(start, end, folded(word), cap=False, state="plain" if shown else "hide")
     pieces = _APOSTROPHE.split(word)
-    while len(pieces) > 1 and pieces[0].lower() in _ELIDED and (pieces[0].islower() or len(pieces[0]) == 1) and pieces[0] != "O":
+    while len(pieces) > 1 and pieces[0].lower() in _ELIDED and pieces[0] != "O" \
+            and (pieces[0].islower() or len(pieces[0]) == 1):
         pieces = pieces[1:]
     tail = len(pieces) > 1 and pieces[-1].lower() in _AFTER
     core = pieces[:-1] if tail else pieces
@@ -165,15 +182,12 @@ def _other(m: re.Match[str], word: str, people: People | None, *, french: bool, 
         return _Token(start, end, key, cap=True, state="title")
     if bare.isupper() and low in ACRONYMS:
         return _Token(start, end, key, cap=True, state="plain")
-    if known and not (is_listed(low) and not may_be_name(low) and not _certain(people, key)):
-        return _Token(start, end, key, cap=True, state="name", certain=_certain(people, key), code="name")
+    certain = people is not None and people.certain(key)
+    if known and (not is_listed(low) or (certain and low not in MONTH_NAMES)):
+        return _Token(start, end, key, cap=True, state="name", certain=certain, code="name")
     if is_ordinary(low):
         return _Token(start, end, key, cap=True, state="maybe" if may_be_name(low) else "plain")
     return _Token(start, end, key, cap=True, state="name")
-
-
-def _certain(people: People | None, key: str) -> bool:
-    return people is not None and people.certain(key)
 
 
 def _capitals(text: str, tokens: list[_Token], *, letter: bool) -> None:
@@ -181,17 +195,16 @@ def _capitals(text: str, tokens: list[_Token], *, letter: bool) -> None:
     for i, t in enumerate(tokens):
         if t.state != "maybe":
             continue
-        before = tokens[i - 1] if i else None
         after = tokens[i + 1] if i + 1 < len(tokens) else None
-        if t.low in MONTH_NAMES and (
-                (before and (before.low.isdecimal() or before.low in _BEFORE_MONTH or before.low[:1].isdigit()))
-                or (after and after.low[:1].isdigit() and after.start - t.end <= 3)):
+        before = tokens[i - 1] if i else None
+        initial = before is not None and before.state == "initial" and text[before.end:t.start] in (". ", " ", ".")
+        begins = _begins(text, t) and not _wraps(text, t.start) and not initial
+        alone = _alone(text, t)
+        followed = after is not None and after.start - t.end == 1 and after.low in _VERBS and t.low not in _MODAL
+        if t.low in MONTH_NAMES and not alone and not followed:
             t.state = "plain"
             continue
-        begins = _begins(text, t) and not _wraps(text, t.start)
-        alone = _alone(text, t)
-        followed = after is not None and after.start - t.end == 1 and after.low in _VERBS and t.low not in ("will", "may")
-        spoken_to = letter and i == 0 and after is not None and not after.cap and t.low not in ("will", "may", "can", "mark")
+        spoken_to = letter and i == 0 and after is not None and not after.cap and t.low not in _MODAL
         if begins and not alone and not followed and not spoken_to and text[t.end:t.end + 2] not in ("'s", "’s"):
             t.state = "plain"
         else:
@@ -269,6 +282,8 @@ def _asked(text: str, tokens: list[_Token], spans: Sequence[tuple[int, int]]) ->
                 continue
             if t.state == "plain" and t.low in ACRONYMS:
                 continue
+            if t.low in MONTH_NAMES and not any(o.state == "name" for o in inside):
+                continue
             if t.state in ("plain", "maybe") and not any(o.state == "name" for o in inside) and not may_be_name(t.low):
                 continue
             if t.state != "title":
@@ -292,19 +307,17 @@ def _neighbours(text: str, tokens: list[_Token]) -> None:
     """Hide the other half of a name, initials beside names, and whoever follows a title."""
     for i, t in enumerate(tokens):
         nxt = tokens[i + 1] if i + 1 < len(tokens) else None
-        if t.state == "title" and nxt and nxt.cap and _GAP.match(text[t.end:nxt.start]) and nxt.low not in PLAIN_CAPITALS \
-                and nxt.state != "title" and "," not in text[t.end:nxt.start]:
-            nxt.state, nxt.certain, nxt.code = "name", True, "after-title"
-        if nxt is None or not _GAP.match(text[t.end:nxt.start]):
+        if nxt is None or not _GAP.match(gap := text[t.end:nxt.start]):
             continue
-        gap = text[t.end:nxt.start]
+        if t.state == "title" and nxt.cap and nxt.low not in PLAIN_CAPITALS and nxt.state != "title" and "," not in gap:
+            nxt.state, nxt.certain, nxt.code = "name", True, "after-title"
         if gap == ", " and t.cap and t.state in ("plain", "maybe") and nxt.cap and nxt.state == "name" and nxt.certain \
                 and may_be_name(t.low):
             t.state, t.code = "name", "beside-name"
-        if t.state == "name" and t.cap and nxt.cap and nxt.state in ("plain", "maybe") and gap in (" ", "\u00a0", "-") \
+        if t.state == "name" and t.cap and nxt.cap and nxt.state in ("plain", "maybe") and gap in _SPACES \
                 and nxt.low not in PLAIN_CAPITALS and nxt.low not in ACRONYMS:
             nxt.state, nxt.code = "name", "beside-name"
-        elif nxt.state == "name" and nxt.cap and t.cap and t.state in ("plain", "maybe") and gap in (" ", "\u00a0", "-") \
+        elif nxt.state == "name" and nxt.cap and t.cap and t.state in ("plain", "maybe") and gap in _SPACES \
                 and t.low not in PLAIN_CAPITALS and t.low not in ACRONYMS \
                 and (t.state == "maybe" or may_be_name(t.low) or not _begins(text, t)):
             t.state, t.code = "name", "beside-name"
@@ -314,8 +327,7 @@ def _neighbours(text: str, tokens: list[_Token]) -> None:
         if t.state != "initial":
             continue
         around = [tokens[j] for j in (i - 1, i + 1, i + 2) if 0 <= j < len(tokens)]
-        near = any(o.state == "name" and abs(o.start - t.end) <= 6 or o.state == "name" and abs(t.start - o.end) <= 3
-                   for o in around)
+        near = any(o.state == "name" and (abs(o.start - t.end) <= 6 or abs(t.start - o.end) <= 3) for o in around)
         t.state = "name" if near or _alone(text, t) or text[t.end:t.end + 1] == "." else "plain"
 
 

@@ -20,7 +20,8 @@ RULES: Final[dict[str, tuple[str, str]]] = {
     "uk_nino": ("NI number", "A British National Insurance number."),
     "bc_driver_licence": ("driver's licence", "A driver's licence number."),
     "passport": ("passport", "A passport number."),
-    "mistyped_id": ("identity number", "A number called an identity number whose check digit is wrong: it may be mistyped."),
+    "mistyped_id": ("identity number", "A number called an identity number whose check digit is wrong: it may be "
+                                       "mistyped."),
     "id_in_context": ("identity number", "An identity number, told by the words around it."),
     "student_number": ("student number", "A student number."),
     "payment_card": ("card number", "A payment card number."),
@@ -57,6 +58,15 @@ COLUMNS: Final[dict[str, str]] = {
     "ethnicity": "origin, belief or orientation", "immigration": "immigration status", "bank": "bank accounts",
     "marital": "family", "password": "passwords", "name": "names",
 }
+
+_CELLS: Final[dict[str, str]] = {
+    "sin": "SIN", "phn": "PHN", "pen": "PEN", "ssn": "SSN", "nhs": "NHS number", "nino": "NI number",
+    "licence": "driver's licence", "passport": "passport", "payment_card": "card number",
+    "student_number": "student number", "date_of_birth": "date of birth", "home_phone": "phone",
+    "private_mail": "e-mail", "home_address": "address", "address": "address", "emergency_contact": "emergency contact",
+    "guardian": "guardian", "bank": "bank account", "password": "password",
+}
+"""Word on the mask of a cell; of other columns it is "text"."""
 
 EXEMPTIONS: Final[dict[str, str]] = {
     "signature": "It stands in a signature, so it is business contact.",
@@ -128,7 +138,7 @@ _CODES: Final[dict[str, str]] = {
 def kind_of(rule: str) -> str:
     """The word on the mask for a rule."""
     if rule.startswith("roster_"):
-        return COLUMNS.get(rule.removeprefix("roster_"), "value").removesuffix("s")
+        return _CELLS.get(rule.removeprefix("roster_"), "text")
     return RULES.get(rule, ("value", ""))[0]
 
 

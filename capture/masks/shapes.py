@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 _MOST = 24
-_EXTENSION = re.compile(r"\.(docx?|docm|xlsx?|xlsm|xlsb|csv|txt|rtf|pdf|pptx?|odt|ods|odp|zip|7z|rar|msg|eml|ics|vcf|png|jpe?g|gif|"
+_NO_DIGIT = frozenset(("date", "date of birth", "address", "age", "link"))
+"""Kinds of which not even the last digit is shown."""
+_EXTENSION = re.compile(r"\.(docx?|docm|xlsx?|xlsm|xlsb|csv|txt|rtf|pdf|pptx?|odt|ods|odp|zip|7z|rar|msg|eml|ics|"
+                        r"vcf|png|jpe?g|gif|"
                         r"tiff?|heic|html?|xml|json|mp3|mp4|mov|wav)\Z", re.IGNORECASE)
 
 
@@ -28,6 +31,6 @@ def shape(kind: str, text: str) -> str:
     value = text.strip()
     digits = sum(map(str.isdecimal, value))
     starred = "".join("*" if c.isalnum() else c if c in " -./()+:,'" else "*" for c in value)
-    if digits >= 8 and value[-1].isdecimal() and not any(c.isalpha() for c in value):
+    if digits >= 8 and kind not in _NO_DIGIT and value[-1].isdecimal() and not any(c.isalpha() for c in value):
         starred = starred[:-1] + value[-1]
     return starred if len(starred) <= _MOST else starred[:_MOST] + "\u2026"

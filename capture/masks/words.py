@@ -12,7 +12,8 @@ from importlib import resources
 
 from pii_scan.folding import plain, small, word_set
 
-_MONTHS = word_set("january february march april may june july august september october november december jan feb mar "
+_MONTHS = word_set("january february march april may june july august september october november december jan feb "
+                   "mar "
                    "apr jun jul aug sep sept oct nov dec janvier février mars avril mai juin juillet août septembre "
                    "octobre novembre décembre")
 MONTH_NAMES = word_set("april may june august mai avril juin jan mar jun")
@@ -39,21 +40,27 @@ PLAIN_CAPITALS = word_set(
     "international national provincial federal first second third north south east west northern southern eastern "
     "western pacific coast island valley inc ltd corp llp company limited act policy report plan form agreement "
     "contract invoice order proposal schedule agenda minutes survey certificate monday tuesday wednesday thursday "
-    "friday saturday sunday i english french mr mrs ms dr professional practice studies management leadership incident "
+    "friday saturday sunday i english french mr mrs ms dr professional practice studies management leadership "
+    "incident "
     "command community protection services transit authority ferry ferries port rescue ambulance correctional "
     "corrections sheriff sheriffs court courts subject from to sent date cc bcc object objet envoyé de à reply "
-    "forward attached attachment work home phone mobile fax email tel office name address hello hi dear bonjour thanks regards")
+    "forward attached attachment work home phone mobile fax email tel office name address hello hi dear bonjour "
+    "thanks regards")
 """Capitalised words that stand in titles of posts, bodies and papers: never taken for the second half of a name."""
 
 ACRONYMS = word_set(
-    "am pm po gst pst hr bc ab qc cv it id ids tv eta asap faq fyi rsvp tba tbd tbc vip ceo cfo cao cio coo vp hq pdf "
-    "crm lms sin phn pen ssn nhs dob aed cpr scba nfpa ofa emr ems icu ics eoc sar rcmp opp rfp rfq rfi mou nda sop kpi "
-    "api url usb hdmi wifi vpn av gps suv ptsd crc sku isbn llp ltd inc gpa fte pia dui mri ecg usd cad csi ii iii iv "
+    "am pm po gst pst hr bc ab qc cv it id ids tv eta asap faq fyi rsvp tba tbd tbc vip ceo cfo cao cio coo vp hq "
+    "pdf "
+    "crm lms sin phn pen ssn nhs dob aed cpr scba nfpa ofa emr ems icu ics eoc sar rcmp opp rfp rfq rfi mou nda "
+    "sop kpi "
+    "api url usb hdmi wifi vpn av gps suv ptsd crc sku isbn llp ltd inc gpa fte pia dui mri ecg usd cad csi ii "
+    "iii iv "
     "vi vii viii ix xi xii re fw fwd cc bcc tr ps ok us uk usa dl vin pr ft ext no svp tps tvq cnesst lpn rn md "
     "qa hazmat covid ppe psa bbq q a b c d e f g h x y z")
 """Abbreviations shown in capitals."""
 
-FRENCH = word_set("le la les des du une est et dans pour que qui avec vous nous je sur pas ce cette son sa ses par au "
+FRENCH = word_set("le la les des du une est et dans pour que qui avec vous nous je sur pas ce cette son sa ses "
+                  "par au "
                   "aux il elle mais où merci bonjour être sont votre notre")
 ENGLISH = word_set("the of and to in is for that you we on are with this be have it as not at from your our will "
                    "please can was i if")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from email import policy
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
-from datetime import datetime
 
 from capture.redacting.cutting import Cuts
 from capture.redacting.office import docx, fits_sheet, xlsx
@@ -42,7 +42,8 @@ def compose(extraction: Extraction, cuts: Cuts) -> Copy:
     _headers(mail, extraction, cuts)
     left_out: list[tuple[str, str]] = []
     bodies = [p for p, part in enumerate(extraction.parts) if _is_body(part)]
-    texts = {p: _text(extraction, p, cuts) for p in bodies if extraction.parts[p].status == "read" and p not in cuts.parts}
+    texts = {p: _text(extraction, p, cuts) for p in bodies
+             if extraction.parts[p].status == "read" and p not in cuts.parts}
     main = max(texts, key=lambda p: (len(texts[p].strip()), -p), default=None)
     mail.set_content(_wire(texts[main]) if main is not None else "", cte="quoted-printable")
     number = 0

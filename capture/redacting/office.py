@@ -65,7 +65,8 @@ def xlsx(sheets: Sequence[Rows]) -> bytes:
 
 
 def _package(parts: Mapping[str, str], main: str, types: Mapping[str, str]) -> bytes:
-    overrides = "".join(f'<Override PartName="/{part}" ContentType="{_TYPE}.{kind}+xml"/>' for part, kind in types.items())
+    overrides = "".join(f'<Override PartName="/{part}" ContentType="{_TYPE}.{kind}+xml"/>'
+                        for part, kind in types.items())
     files = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" ContentType='
                                f'"application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -89,7 +90,8 @@ def written(text: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f'<w:p><w:r><w:t xml:space="preserve">{written(line)}</w:t></w:r></w:p>' for line in text.splitlines())
+    return "".join(f'<w:p><w:r><w:t xml:space="preserve">{written(line)}</w:t></w:r></w:p>'
+                   for line in text.splitlines())
 
 
 def _table(rows: Rows) -> str:
