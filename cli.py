@@ -15,6 +15,7 @@ import typer
 from capture.commands import allow as allow_commands
 from capture.commands import audit as audit_commands
 from capture.commands import db as db_commands
+from capture.commands import export as export_commands
 from capture.commands import jobs as jobs_commands
 from capture.commands import mailbox as mailbox_commands
 from capture.commands import rescan as rescan_commands
@@ -44,6 +45,7 @@ app.add_typer(db_commands.app, name="db")
 app.add_typer(mailbox_commands.app, name="mailbox")
 app.add_typer(user_commands.app, name="user")
 app.command()(rescan_commands.rescan)
+app.command()(export_commands.export)
 policy_app.command("diff")(rescan_commands.policy_diff)
 policy_app.command("backtest")(allow_commands.backtest)
 policy_app.add_typer(allow_commands.app, name="allow")

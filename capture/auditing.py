@@ -128,7 +128,7 @@ def show(settings: Settings, *, last: int, reads: bool = False, person: str = ""
     """
     from capture.acting import acting
 
-    begin, end = _moment(since), _moment(until)
+    begin, end = moment_of(since), moment_of(until)
     with opened(settings) as (database, _), database.session() as session:
         who = acting(session, actor, Action.AUDIT_READ)
         found = people.by_address(session, person) if "@" in person else None
@@ -145,7 +145,8 @@ def show(settings: Settings, *, last: int, reads: bool = False, person: str = ""
                  "subject": about, "body": body, **more} for seq, at, action, by, about, body, more in rows]
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
+    """A day or moment as it is written (ISO, UTC when nothing is said); None for no text. Raises `BadInput`."""
     if not text:
         return None
     try:

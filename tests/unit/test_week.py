@@ -16,10 +16,10 @@ from stores import behind_our_back, opened
 
 from capture import weekly
 from store import audit, week
-from store.access import APART, Action, Role, may
+from store.access import APART, Action, Person, Role, may
 from store.columns import now
-from store.crypto import Keys
 from store.crm_tables import Activity
+from store.crypto import Keys
 from store.database import Database
 from store.errors import BadState, DatabaseConflict, NotFound
 from store.week_rules import FLAGS, WeekRules, bounds, week_before, week_of
@@ -142,7 +142,8 @@ def test_the_sample_can_be_drawn_again_by_anybody_with_the_audit(
     assert {**pack, "chain": None} == {**again, "chain": None}
     with home.db.reading() as s:
         rows = audit.show(s, last=1000, action="crm:record:read")
-        seed = f"{WEEK}/" + s.execute(text("SELECT digest FROM audit_event WHERE action = 'web:session:begun'")).scalar()
+        last = s.execute(text("SELECT digest FROM audit_event WHERE action = 'web:session:begun'")).scalar()
+    seed = f"{WEEK}/{last}"
     drawn = sorted(rows, key=lambda r: hashlib.sha256(f"{seed}/{r.seq}".encode()).digest())[:20]
     assert [r["seq"] for r in pack["sample"]["readings"]] == sorted(r.seq for r in drawn)
 
@@ -178,7 +179,7 @@ def test_every_flag_is_commented_before_the_week_is_signed_once(home: Home, note
     with pytest.raises(BadState), home.db.session() as s:
         week.comment(s, home.keys, WEEK, pack.pack["flags"][0]["id"], "late", actor=home.aya)
     with home.db.reading() as s:
-        assert [c.text for c in week.comments(s, home.keys, WEEK)][0] == "asked, and it was needed"
+        assert next(c.text for c in week.comments(s, home.keys, WEEK)) == "asked, and it was needed"
         stored = s.execute(text("SELECT text FROM week_comment")).scalars().all()
         assert all(b"needed" not in bytes(words) for words in stored), "what somebody wrote is sealed"
 
@@ -197,7 +198,7 @@ def test_a_pack_that_was_changed_is_not_signed(home: Home, note: Callable[..., N
 def test_who_signs_is_neither_reviewer_nor_administrator() -> None:
     for other in (Role.REVIEWER, Role.ADMINISTRATOR):
         assert frozenset({Role.AUDITOR, other}) in APART
-    from store.access import Person
+
     for roles in ({Role.AUDITOR, Role.REVIEWER}, {Role.AUDITOR, Role.ADMINISTRATOR}, {Role.REVIEWER}):
         assert not may(Person("p", frozenset(roles)), Action.AUDIT_SIGN)
     assert may(Person("p", frozenset({Role.AUDITOR})), Action.AUDIT_SIGN)
