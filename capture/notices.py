@@ -76,6 +76,7 @@ def address(mailbox: str, domain: str) -> str:
 def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
     """The words of a notice. Raises `KeyError` for a template that is not here."""
     words = {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone,
+             "deleted": _deleted, "overdue": _overdue, "incident": _incident,
              "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered}
     return words[template](data, contact)
 
@@ -172,6 +173,35 @@ def _report_answered(data: Mapping[str, Any], _contact: str) -> NoticeText:
     return NoticeText(f"Your report on case {data['case']} was answered", (
         f"A reviewer looked at case {data['case']} again: {REPORT_ANSWERS[data['answer']]}.\n"
         "Your page `My items` shows the answer.\n"))
+
+
+def _deleted(data: Mapping[str, Any], contact: str) -> NoticeText:
+    return NoticeText(f"Not tracked: case {data['case']}", (
+        "A reviewer confirmed that an item you tagged holds personal information that does not belong into the CRM. "
+        "mailweir has destroyed its copy; nothing of it reached the CRM.\n\n"
+        f"Case: {data['case']}\n\nWhat you can do:\n"
+        "  - Keep the e-mail only if your work needs it, in the system it belongs to; else delete it from your "
+        "mailbox.\n"
+        "  - If you passed it on, tell the same people; do not send it to them again.\n"
+        f"  - Questions: {contact}.\n"))
+
+
+def _overdue(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    counts = ", ".join(f"{count} {band}" for band, count in data["bands"].items())
+    what = {1: "are overdue", 2: "are overdue, and were brought before the deputy",
+            3: "have been open for very long"}[data["told"]]
+    return NoticeText(f"Cases overdue: {data['cases']}", (
+        f"{data['cases']} held item{'' if data['cases'] == 1 else 's'} {what}: {counts}.\n\n"
+        "They stay held until somebody decides: nothing passes and nothing is destroyed because time passed.\n"
+        "Open the review desk and look at what is overdue.\n"))
+
+
+def _incident(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText(f"Incident {data['incident']}", (
+        f"A reviewer escalated case {data['case']}: {data['kind']}.\n\n"
+        f"Persons found: {data['persons']}. "
+        + ("It was in the CRM before." if data["exposure"] > 1 else "It never reached the CRM.")
+        + "\nIts content is kept as evidence until the incident is closed.\n"))
 
 
 def _which(sent: str) -> str:

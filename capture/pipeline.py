@@ -12,18 +12,23 @@ from functools import partial
 
 from sqlmodel import Session
 
-from capture import allowing, fetching, marking, notices, pulling, wire
+from capture import allowing, fetching, marking, mine, notices, parties, pulling, wire
 from capture.errors import ItemGone, ItemPrivate, ItemTwice, StepFailed
 from capture.fetching import with_unread
+from capture.levels import rules_of
 from capture.mailbox import states
 from capture.ports import ItemKind, ItemRef, MailItem, Step
+from capture.settings import Settings
 from capture.steps import directly
 from capture.wiring import Tools
-from pii_scan.text import Envelope
+from pii_scan.text import Envelope, Extraction
 from store import allow, identity, ledger, outbox, pulls, quarantine, watch
+from store.desk import Filing
 from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
 
+NOT_CLEAN = "not-clean"
+"""Why a redacted copy is held anew."""
 LINK, HOLD, GONE, REFUSE, CANCEL = "link", "hold", "gone", "refuse", "cancel"
 STATES = {LINK: states.LINKED, HOLD: states.HELD, REFUSE: states.NOT_TRACKED}
 
@@ -133,7 +138,7 @@ def decide(tools: Tools, capture: str, sent: str = "") -> str:
     with tools.database.session() as session:
         if ledger.decide(session, capture).link:
             return LINK
-        held = ledger.hold(session, capture)
+        held = ledger.hold(session, capture, filed=_filed(tools, session, capture))
         _tell_held(tools, session, capture, held, sent)
         return HOLD
 
@@ -149,23 +154,30 @@ def link(tools: Tools, capture: str) -> int:
         objection = ledger.objection(session, capture)
     if objection:
         raise StepFailed(objection)
-    if row.mailbox == pulls.CRM:
+    redacted = row.summary.get("why") == "redacted"
+    if row.mailbox == pulls.CRM and not redacted:
         return _put_back(tools, row)
     if row.summary.get("why") == "already-linked":
         with tools.database.session() as session:
             return ledger.already_linked(session, capture)
     with tools.database.reading() as session:
         item_key = ledger.item_key(session, capture)
-        mail = MailItem(_ref(row), quarantine.read(session, tools.keys, _blob(session, capture, "mail")),
+        kinds = quarantine.REDACTED if redacted else (quarantine.MAIL, quarantine.EXTRACTION)
+        mail = MailItem(_ref(row), quarantine.read(session, tools.keys, _blob(session, capture, kinds[0])),
                         record=row.record)
-        text = _blob(session, capture, "extraction", optional=True)
+        text = _blob(session, capture, kinds[1], optional=not redacted)
         extraction = wire.from_bytes(quarantine.read(session, tools.keys, text)) if text else None
+        tracker = pulling.tracker_of(session, row) if row.mailbox == pulls.CRM else row.mailbox
     if extraction is None:  # released although it was never read: a fault held it before
         extraction = tools.extractor.extract(mail.raw)
-    done = tools.crm.link(item_key, row.mailbox, mail, extraction.envelope, extraction)
+    if redacted:  # the rules may be stricter than when it was made
+        _still_clean(tools, tracker, extraction)
+    done = tools.crm.link(item_key, tracker, mail, extraction.envelope, extraction)
     with tools.database.session() as session:
         ledger.linked(session, capture, activity=done.activity, matched=done.matched, records=done.records)
-        if tools.settings.notify.linked:
+        if row.mailbox == pulls.CRM:
+            pulling.replaced(session, capture)
+        elif tools.settings.notify.linked:
             outbox.add(session, key=f"{capture}/linked", recipient=address_of(tools, row.mailbox), template="linked",
                        data={"sent": extraction.envelope.sent, "records": done.records}, capture_id=capture)
     return done.records
@@ -185,7 +197,7 @@ def hold(tools: Tools, capture: str, reason: str) -> str:
         row = ledger.get(session, capture)
         if row.outcome == LINK and row.state in (CaptureState.LINKED, CaptureState.MARKED, CaptureState.NOTIFIED):
             return LINK  # it was linked before the fault; holding it now would contradict the CRM
-        held = ledger.hold(session, capture, reason=reason)
+        held = ledger.hold(session, capture, reason=reason, filed=_filed(tools, session, capture))
         _tell_held(tools, session, capture, held)
     return HOLD
 
@@ -262,16 +274,34 @@ def deliver(tools: Tools, limit: int = 20) -> int:
 
 def address_of(tools: Tools, mailbox: str) -> str:
     """Where the notices of a mailbox's user go."""
-    return notices.address(mailbox, tools.settings.mailbox.domain)
+    return address_in(tools.settings, mailbox)
+
+
+def address_in(settings: Settings, mailbox: str) -> str:
+    """As `address_of`, for the settings of a home."""
+    return notices.address(mailbox, settings.mailbox.domain)
+
+
+def _still_clean(tools: Tools, mailbox: str, extraction: Extraction) -> None:
+    """Raise `StepFailed` when a redacted copy would not pass today: it is held anew."""
+    scanner = allowing.with_rules(tools, allowing.division_of(tools, mailbox))
+    if not scanner.decide(scanner.scan(extraction), extraction).link:
+        raise StepFailed(NOT_CLEAN)
+
+
+def _filed(tools: Tools, session: Session, capture: str) -> Filing:
+    return parties.filing_of_capture(tools.settings, tools.keys, rules_of(tools.settings), session,
+                                     ledger.get(session, capture))
 
 
 def _tell_held(tools: Tools, session: Session, capture: str, held: ledger.Held, sent: str = "") -> None:
     row = ledger.get(session, capture)
     if row.mailbox == pulls.CRM:
         return  # its trackers were told when it was pulled out
-    outbox.add(session, key=f"{capture}/held", recipient=address_of(tools, row.mailbox), template="held",
-               data=notices.held_data(row.summary, case=held.number, sent=sent, joined=held.joined),
-               capture_id=capture)
+    address = address_of(tools, row.mailbox)
+    tip = mine.follow_up(session, tools.settings, capture, address, held.number)
+    outbox.add(session, key=f"{capture}/held", recipient=address, template="held", capture_id=capture,
+               data=notices.held_data(row.summary, case=held.number, sent=sent, joined=held.joined) | tip)
 
 
 def _ref(row: Capture) -> ItemRef:
