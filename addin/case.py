@@ -169,8 +169,8 @@ def _page(request: Request, shown: Shown, status: int = 200, **more: object) -> 
     return page_for(
         request, "desk/case.html", status, **{
             "row": shown.row, "case": shown.case, "ruling": shown.ruling, "view": shown.view, "closed": closed,
-            "parts": _parts(shown.view), "history": shown.history, "remarks": shown.remarks, "names": shown.names, "me": person.id,
-            "fresh": person.fresh, "may_rule": may_rule, "reveal_seconds": REVEAL_SECONDS,
+            "parts": _parts(shown.view), "history": shown.history, "remarks": shown.remarks, "names": shown.names,
+            "me": person.id, "fresh": person.fresh, "may_rule": may_rule, "reveal_seconds": REVEAL_SECONDS,
             "undo_seconds": int(UNDO_SECONDS), "not_clean": (), **more})
 
 

@@ -133,19 +133,19 @@ def look(at: Desk, number: str, *, offset: int = 0) -> Shown:
     if found is not None:
         blob, extraction = found
         report = at.reports.of(blob, extraction, at.tools)
-        view = masked.view(extraction, report, secret=secret_of(at.keys, case.number), offset=offset)
+        view = masked.view(extraction, report, secret=deciding.secret_of(at.keys, case.number), offset=offset)
     return Shown(row, case, ruling, view, events, written, known)
 
 
 def reveal(at: Desk, number: str, ref: str, *, reason: str, remark: str = "") -> str:
-    """One hidden thing, or the `REMARKS`, for a person and a reason; a remark beside the reason is kept encrypted with the case.
+    """One hidden thing, or the `REMARKS`, for a person and a reason; a remark is kept encrypted with the case.
 
     Raises `NotFound`, `BadRef`, `ContentDestroyed`, `BadState` for a case that is closed.
     """
     value = ""
     if ref != REMARKS:
         report, extraction = _scanned(at, number)  # outside of the writing, which others wait for: it takes time
-        value = masked.reveal(extraction, report, ref, secret_of(at.keys, number))
+        value = masked.reveal(extraction, report, ref, deciding.secret_of(at.keys, number))
     with at.database.session() as session:
         case = cases.get(session, number)
         if case.state not in OPEN_CASE:
@@ -165,7 +165,7 @@ def suggested(at: Desk, number: str, *, offset: int = 0) -> tuple[Shown, frozens
 
     shown = look(at, number, offset=offset)
     report, extraction = _scanned(at, number)
-    return shown, frozenset(picks(extraction, report, secret=secret_of(at.keys, shown.case.number)))
+    return shown, frozenset(picks(extraction, report, secret=deciding.secret_of(at.keys, shown.case.number)))
 
 
 # -------------------------------------------------------------------------------------------------- acting
@@ -233,11 +233,6 @@ def rule_all(at: Desk, numbers: Sequence[str], outcome: str, reason: str) -> Bul
 
 
 # ------------------------------------------------------------------------------------------------- helpers
-
-def secret_of(keys: Keys, number: str) -> bytes:
-    """What the refs of one case are made with."""
-    return bytes.fromhex(keys.digest("desk-refs", number.encode()))
-
 
 def names(session: Session, ids: Iterable[str]) -> dict[str, str]:
     """Ids of persons -> how colleagues know them: the local part of their address. Others are left out."""
