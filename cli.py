@@ -18,6 +18,7 @@ from capture.commands import db as db_commands
 from capture.commands import export as export_commands
 from capture.commands import jobs as jobs_commands
 from capture.commands import mailbox as mailbox_commands
+from capture.commands import queue as queue_commands
 from capture.commands import rescan as rescan_commands
 from capture.commands import user as user_commands
 
@@ -31,13 +32,12 @@ app = typer.Typer(
     name="mailweir", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Holds back personal information in mail on its way from Exchange to a CRM.")
 capture_app = typer.Typer(no_args_is_help=True, help="Work through tagged items.")
-queue_app = typer.Typer(no_args_is_help=True, help="Items held for privacy review.")
 crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
 policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
 lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
 forms_app = typer.Typer(no_args_is_help=True, help="Blank forms; a filled one is recognised.")
-for name, sub in (("capture", capture_app), ("queue", queue_app), ("crm", crm_app), ("audit", audit_commands.app),
-                  ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
+for name, sub in (("capture", capture_app), ("queue", queue_commands.app), ("crm", crm_app),
+                  ("audit", audit_commands.app), ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
@@ -52,9 +52,6 @@ policy_app.add_typer(allow_commands.app, name="allow")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, as a short code for the audit: e.g. false-positive.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
-Case = Annotated[str, typer.Argument(help="Case number, e.g. MW-2026-000012.")]
 
 
 def main() -> None:
@@ -500,72 +497,6 @@ def serve(
     settings = settings.model_copy(update={"web": settings.web.model_copy(update=changed)})
     raise typer.Exit(serve_until_stopped(
         settings, worker=worker, listening=lambda address: say(f"listening on {address}")))
-
-
-# -------------------------------------------------------------------------------------------------- queue
-
-@queue_app.command("list")
-def queue_list(
-    home: Home = None, json_out: AsJson = False,
-    all_cases: Annotated[bool, typer.Option("--all", help="Closed cases too.")] = False,
-) -> None:
-    """List held items: case, kinds, places, age. No subject lines, no values."""
-    from capture.desk import list_cases
-    from capture.terminal import as_json, short, table
-
-    rows = list_cases(_settings(home), all_cases=all_cases)
-    if json_out:
-        as_json(rows)
-    else:
-        table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
-              [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
-                short("opened", r["opened"])) for r in rows])
-
-
-@queue_app.command("show")
-def queue_show(case: Case, home: Home = None, json_out: AsJson = False) -> None:
-    """Show why an item is held. No content.
-
-    Finding by finding: kind, place, rule, score, and who had seen the record. The look is audited.
-    """
-    from capture.desk import show_case
-    from capture.terminal import as_json, say, table
-
-    shown = show_case(_settings(home), case)
-    if json_out:
-        as_json(shown)
-        return
-    say(f"{shown['case']}  {shown['state']}  {shown['verdict']} by {shown['rule']}  {shown['policy']}")
-    table("", ["kind", "place", "count", "score", "rule", "why"],
-          [(f["kind"], f["place"], f["count"], f["score"], f["rule"], " ".join(f.get("why", ())))
-           for f in shown["findings"]])
-    for passed in shown["exempt"]:
-        say(f"not counted: {passed['kind']} ({passed['count']}) in {passed['place']}: {passed['exempt']}")
-    for unread in shown["unread"]:
-        say(f"not read: {unread['place']} ({unread['code']})")
-    for reader in shown["readers"]:
-        say(f"seen in the CRM: {reader['how']} by {reader['actor']}, {reader['times']} x, last {reader['last']}")
-
-
-@queue_app.command("release")
-def queue_release(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
-    """Let a held item pass: it is linked to the CRM as it is. Audited with the reason."""
-    from capture.desk import release_case
-    from capture.terminal import say
-
-    say(release_case(_settings(home), case, reason=reason, actor=actor))
-
-
-@queue_app.command("delete")
-def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
-    """Destroy the content of a held item for good.
-
-    Its key is destroyed: nobody can read it again. Audited with the reason.
-    """
-    from capture.desk import delete_case
-    from capture.terminal import say
-
-    say(delete_case(_settings(home), case, reason=reason, actor=actor))
 
 
 # ---------------------------------------------------------------------------------------------------- crm

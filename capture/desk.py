@@ -11,13 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session
+
 from capture import auditing, pipeline
+from capture.acting import UnknownActor, must, person_of, required
 from capture.auditing import actor_name as actor_name
+from capture.deciding import owe_show, tell_deleted
 from capture.errors import BadInput
+from capture.levels import rules_of
 from capture.matching import may_identify
 from capture.settings import Settings
 from capture.wiring import assembled, opened
 from store import audit, cases, crm_import, crm_records, pulls, reads
+from store import desk as queue
+from store.access import Action, Thing
+from store.crypto import Keys
+from store.errors import BadState
 from store.tables import Case
 
 _REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -30,20 +39,29 @@ class BadReason(BadInput):
     hint = "For example: --reason false-positive, --reason confirmed, --reason business-contact."
 
 
-def list_cases(settings: Settings, *, all_cases: bool = False) -> list[dict[str, Any]]:
-    """Held items, oldest first: kinds, counts and places only."""
+def list_cases(settings: Settings, *, all_cases: bool = False, actor: str = "") -> list[dict[str, Any]]:
+    """Held items, oldest first: kinds, counts and places only. A registered person sees those within their reach."""
     with opened(settings) as (database, _), database.session() as session:
         found = cases.listed(session, state=None) if all_cases else cases.listed(session)
-        audit.append(session, "quarantine:queue:listed", actor=actor_name(), body={"cases": len(found)})
+        person = person_of(session, actor)
+        if person is not None:
+            must(person, Action.QUEUE_LIST)
+            found = tuple(case for case in found if queue.within(session, person, case))
+        audit.append(session, "quarantine:queue:listed", actor=person.id if person else actor_name(actor),
+                     body={"cases": len(found)})
         return [_case_row(case) for case in found]
 
 
-def show_case(settings: Settings, number: str) -> dict[str, Any]:
-    """Why one item is held, finding by finding."""
-    with opened(settings) as (database, _), database.session() as session:
+def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, Any]:
+    """Why one item is held, finding by finding, how it stands and what happened to it."""
+    with opened(settings) as (database, keys), database.session() as session:
         case = cases.get(session, number)
-        audit.append(session, "quarantine:case:read", actor=actor_name(), subject=case.number)
-        summary = case.summary
+        person = person_of(session, actor)
+        if person is not None:
+            must(person, Action.CASE_READ, queue.thing(session, keys, number, person))
+        audit.append(session, "quarantine:case:read", actor=person.id if person else actor_name(actor),
+                     subject=case.number)
+        summary, row, ruling = case.summary, queue.row(session, number), queue.pending(session, number)
         return _case_row(case) | {
             "rule": summary.get("rule", ""), "policy": case.policy, "sensitivity": summary.get("sensitivity", ""),
             "persons": summary.get("persons", 0), "minors": summary.get("minors", 0),
@@ -53,11 +71,56 @@ def show_case(settings: Settings, number: str) -> dict[str, Any]:
             "trackers": sorted({*pulls.case_trackers(session, case.id), *(
                 capture.mailbox for capture in cases.trackers(session, case) if capture.mailbox != pulls.CRM)}),
             "origin": summary.get("origin", "capture"), "exposure": summary.get("exposure", 1),
-            "readers": pulls.exposures(session, case.id)}
+            "readers": pulls.exposures(session, case.id),
+            "risk": row.risk.score, "band": row.risk.band, "due": row.due.isoformat(timespec="seconds"),
+            "overdue": row.overdue, "division": row.division, "stands": row.state,
+            "ruling": {"outcome": ruling.outcome.value, "reason": ruling.reason, "second": ruling.why_second,
+                       "effective": ruling.effective_at.isoformat(timespec="seconds") if ruling.effective_at else "",
+                       } if ruling else {},
+            "history": [{"at": event.at.isoformat(timespec="seconds"), "actor": event.actor, "what": event.what,
+                         "code": event.code} for event in queue.history(session, number)]}
 
 
 def release_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
-    """Let an item pass and link it for everybody who tracked it."""
+    """Let an item pass and link it for everybody who tracked it. A registered person rules like at the desk."""
+    return _rule(settings, number, "release", reason, actor) or release_now(settings, number, reason=reason,
+                                                                            actor=actor)
+
+
+def delete_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
+    """Destroy the content of a held item. What remains is the receipt: case, kinds, who, when, why."""
+    return _rule(settings, number, "delete", reason, actor) or delete_now(settings, number, reason=reason, actor=actor)
+
+
+def escalate_case(settings: Settings, number: str, *, reason: str, actor: str) -> str:
+    """Make a held item an incident of the kind `reason`. Raises `UnknownActor` for somebody not registered."""
+    return _rule(settings, number, "escalate", reason, actor, person_only=True)
+
+
+def claim_case(settings: Settings, number: str, *, actor: str) -> str:
+    """Take a case on, and let its item show it. Raises `UnknownActor` for somebody not registered."""
+    with opened(settings) as (database, keys):
+        with database.session() as session:
+            person = required(session, actor, Action.CASE_CLAIM, _thing(session, keys, number, actor))
+            row = queue.claim(session, keys, number, person, rules=rules_of(settings))
+        owe_show(database, number)
+    return f"{row.number} claimed; its item shows it at the worker's next look"
+
+
+def undo_ruling(settings: Settings, number: str, *, actor: str) -> str:
+    """Take a ruling back before it is in effect. Raises `UnknownActor` for somebody not registered."""
+    with opened(settings) as (database, _), database.session() as session:
+        ruling, person = queue.pending(session, number), person_of(session, actor)
+        if person is None:
+            raise UnknownActor
+        if ruling is None:
+            raise BadState(f"case {number}: no ruling waits")
+        queue.undo(session, ruling.id, person)
+        return f"{ruling.case}: {ruling.outcome} taken back"
+
+
+def release_now(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
+    """Release a case here and now, as the operator of a home that has no reviewers; asks nobody."""
     _check_reason(reason)
     with assembled(settings) as tools:
         with tools.database.session() as session:
@@ -75,14 +138,40 @@ def release_case(settings: Settings, number: str, *, reason: str, actor: str = "
     return f"{number} released and linked for {linked} tracker{'' if linked == 1 else 's'}"
 
 
-def delete_case(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
-    """Destroy the content of a held item. What remains is the receipt: case, kinds, who, when, why."""
+def delete_now(settings: Settings, number: str, *, reason: str, actor: str = "") -> str:
+    """Destroy the content of a case here and now, as `release_now`."""
     _check_reason(reason)
     with opened(settings) as (database, _):
         with database.session() as session:
-            destroyed = cases.delete(session, number, actor=actor_name(actor), reason=reason)
+            destroyed = cases.delete(session, number, actor=actor_name(actor), reason=reason, keep_places=True)
         database.scrub()
+        tell_deleted(database, settings, number)
     return f"{number} deleted: the key of {destroyed} stored content{'' if destroyed == 1 else 's'} is destroyed"
+
+
+def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str, *, person_only: bool = False) -> str:
+    """What a registered person ruled, in a sentence; "" when the operator of the machine is to act.
+
+    Raises `NotAllowed`, and `UnknownActor` for anybody else as soon as somebody reviews.
+    """
+    _check_reason(reason)
+    with opened(settings) as (database, keys), database.session() as session:
+        person = person_of(session, actor)
+        if person is None:
+            if person_only or queue.somebody_reviews(session):
+                raise UnknownActor
+            return ""
+        made = queue.propose(session, keys, number, person, outcome, reason, seconds=settings.review.undo_seconds,
+                             rules=rules_of(settings))
+    if made.effective_at is None:
+        return f"{made.case}: {outcome} waits for a second person ({made.why_second})"
+    moment = made.effective_at.isoformat(timespec="seconds")
+    return f"{made.case}: {outcome} takes effect at {moment}; until then `mailweir queue undo` takes it back"
+
+
+def _thing(session: Session, keys: Keys, number: str, actor: str) -> Thing:
+    person = person_of(session, actor)
+    return queue.thing(session, keys, number, person) if person is not None else Thing()
 
 
 def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: str = "") -> dict[str, int]:

@@ -7,23 +7,58 @@ growing pauses. An item that was moved is looked for; one that is gone shows not
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
+
+from sqlmodel import Session
 
 from capture.errors import CaptureError, ItemGone, StepFailed
 from capture.mailbox import states
 from capture.ports import ItemKind, ItemRef, Stamp
 from capture.steps import directly
 from capture.wiring import Tools
-from store import identity, ledger, places, watch
+from store import filing, identity, ledger, places, watch
 from store.errors import NotFound
 from store.places import Spot
-from store.tables import Capture
+from store.tables import Capture, CaptureState, Case, CaseState
+
+OF_CASES: Final = (states.HELD, states.IN_REVIEW, states.NOT_TRACKED)
+"""States that follow the case of a held item."""
+MOST_CHANGES: Final = 3
 
 
 def show(tools: Tools, capture: str, state: str) -> bool:
     """Put the state on the item, with our stamp; False when the item is not there any more.
 
-    Raises what `Mailbox.mark` raises.
+    A held item shows how its case stands, whatever was asked for: held, in review, or not tracked once it was
+    destroyed. When that changes while it is written, it is written again. Raises what `Mailbox.mark` raises.
     """
+    there = False
+    for _ in range(MOST_CHANGES):
+        with tools.database.reading() as session:
+            wanted = standing(session, ledger.get(session, capture), state)
+        there = bool(wanted) and _write(tools, capture, wanted)
+        with tools.database.reading() as session:
+            if not there or standing(session, ledger.get(session, capture), state) == wanted:
+                break
+    return there
+
+
+def standing(session: Session, row: Capture, state: str = states.HELD) -> str:
+    """What the item of a capture is to show when somebody asks to show `state`; "" when that is not to be shown any
+    more, and the flow shows what is."""
+    if state not in OF_CASES:
+        return state
+    if row.outcome == "link":
+        return states.LINKED if row.state in (CaptureState.LINKED, CaptureState.MARKED, CaptureState.NOTIFIED) else ""
+    if row.outcome != "hold" or row.case_id is None:
+        return state
+    case = session.get_one(Case, row.case_id)
+    if case.state == CaseState.DELETED:
+        return states.NOT_TRACKED
+    return states.IN_REVIEW if filing.in_review(session, row.case_id) else states.HELD
+
+
+def _write(tools: Tools, capture: str, state: str) -> bool:
     with tools.database.reading() as session:
         row = ledger.get(session, capture)
         spot = places.spot_of(tools.keys, row)

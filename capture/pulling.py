@@ -10,15 +10,19 @@ from sqlmodel import Session
 
 from capture import notices, wire
 from capture.errors import RecordChanged, RecordGone, StepFailed
+from capture.levels import rules_of
+from capture.parties import filing_of
 from capture.ports import StoredItem
 from capture.wiring import Tools
 from pii_scan.findings import Decision, Verdict
 from pii_scan.text import Extraction
 from store import outbox, pulls, quarantine, rescan
+from store.errors import NotFound
 from store.pulls import RECORD, Found
 from store.rescan import Result
 from store.rescan_tables import CrmPull, Outcome, PullState
 from store.summary import summary
+from store.tables import Capture
 
 
 class Paused(StepFailed):
@@ -60,7 +64,7 @@ def take_out(tools: Tools, run: str, item: StoredItem, extraction: Extraction, d
     result = result_of(item, Outcome.HOLD, decision, case=pull.case)
     with tools.database.session() as session:
         rescan.get(session, run, lock=True)  # before the audit, as everywhere: two workers then take turns
-        seen = pulls.finish(session, pull.id, state, item.shown_with)
+        seen = pulls.finish(session, pull.id, state, item.shown_with, rules=rules_of(tools.settings))
         if seen is not None and state is PullState.PULLED:
             _tell(tools, session, pull.id)
         rescan.note(session, run, [result])
@@ -74,7 +78,8 @@ def finish_stub(tools: Tools, run: str, item: StoredItem) -> Result:
         if pull is None:
             return result_of(item, Outcome.STUB, case=item.stub)
         kept, ours = pulls.case_of(session, pull).summary, pull.run_id == run
-        if pulls.finish(session, pull.id, PullState.PULLED, item.shown_with) is not None:
+        if pulls.finish(session, pull.id, PullState.PULLED, item.shown_with,
+                        rules=rules_of(tools.settings)) is not None:
             _tell(tools, session, pull.id)
     if not ours:
         return result_of(item, Outcome.STUB, case=item.stub)
@@ -92,6 +97,21 @@ def put_back(tools: Tools, capture: str) -> str:
     with tools.database.session() as session:
         pulls.restored(session, pull.id, said)
     return said
+
+
+def tracker_of(session: Session, capture: Capture) -> str:
+    """In whose name a redacted copy takes the place of a record that was pulled out. Raises `NotFound` when nobody had
+    tracked it."""
+    pull, _ = pulls.of_capture(session, capture.id)
+    if not pull.trackers:
+        raise NotFound(f"tracker of record {pull.record}")
+    return str(pull.trackers[0])
+
+
+def replaced(session: Session, capture: str) -> None:
+    """The redacted copy stands in the CRM now, where the stub was."""
+    pull, _ = pulls.of_capture(session, capture)
+    pulls.restored(session, pull.id, "redacted")
 
 
 def result_of(item: StoredItem, outcome: Outcome, decision: Decision | None = None, case: str = "") -> Result:
@@ -120,6 +140,8 @@ def _found(tools: Tools, session: Session, run: str, item: StoredItem, extractio
     return Found(
         run=run, record=item.ref.id, item_key=item.item_key, content_hash=item_hash(tools, session, item),
         summary=kept, reason=reason_of(decision), stored=item.stored, trackers=item.trackers, files=item.attachments,
+        filed=filing_of(tools.settings, tools.keys, rules_of(tools.settings), extraction.envelope, item.raw,
+                        item.trackers),
         blobs={"mail": item.raw, "extraction": wire.to_bytes(extraction), RECORD: item.content})
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
 from pydantic import (
     BaseModel,
@@ -20,6 +22,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 
 from capture.errors import BadSettings
@@ -248,6 +251,54 @@ class AccountabilitySettings(Section):
     export_rows: PositiveInt = Field(default=10_000, description="Most rows of one export.")
 
 
+class ReviewSettings(Section):
+    """`[review]`: risk, service levels and the second person; see docs/operators/review.md. Risk and levels hold for
+    cases that are held from then on."""
+
+    class_weights: dict[Literal["L5", "L4", "L3", "L2"], PositiveFloat] = Field(
+        default={"L5": 10, "L4": 6, "L3": 3, "L2": 1}, description="Weight of each class of information in the risk.")
+    band_scores: dict[Literal["critical", "high", "medium"], PositiveFloat] = Field(
+        default={"critical": 10, "high": 6, "medium": 3}, description="Least risk of each band; below all is low.")
+    unread_band: Literal["critical", "high", "medium", "low"] = Field(
+        default="medium", description="Band of a case that is held only because something could not be read.")
+    level_hours: dict[Literal["critical", "high", "medium", "low"], PositiveFloat] = Field(
+        default={"critical": 4}, description="Service level of a band in hours, around the clock.")
+    level_days: dict[Literal["critical", "high", "medium", "low"], PositiveInt] = Field(
+        default={"high": 1, "medium": 3, "low": 5}, description="The same in working days.")
+    work_days: tuple[Annotated[int, Field(ge=1, le=7)], ...] = Field(
+        default=(1, 2, 3, 4, 5), description="Working days; 1 = Monday.")
+    holidays: tuple[date, ...] = Field(default=(), description="Days off besides, e.g. [2026-12-25].")
+    timezone: str = Field(default="America/Vancouver", description="Where the working days begin and end (IANA name).")
+    second_bands: tuple[Literal["critical", "high", "medium", "low"], ...] = Field(
+        default=("critical", "high"), description="A release in these bands needs a second person.")
+    second_persons: PositiveInt = Field(
+        default=10, description="A release with so many persons or more needs a second person.")
+    second_bulk: PositiveInt = Field(
+        default=10, le=50, description="Ruling on more cases than this at once needs a second person.")
+    second_unread: bool = Field(
+        default=True, description="Releasing what could not be read in full needs a second person.")
+    undo_seconds: float = Field(default=10, ge=0, le=3600, description="How long a ruling may be taken back.")
+    claim_hours: PositiveFloat = Field(default=8, description="A claim older than this may be taken over.")
+    keep_original_days: int = Field(
+        default=0, ge=0, le=365, description="Days the original stays after its redacted copy was linked.")
+    deputy: str = Field(
+        default="", description="Address that is told first of overdue cases; empty = the privacy officers at once.")
+    privacy_officer: str = Field(
+        default="", description="Address that is told next; empty = everybody with the role privacy-officer.")
+    overdue_hours: PositiveFloat = Field(
+        default=24, description="From the deputy to the privacy officer after this long.")
+    expiry_days: PositiveInt = Field(
+        default=30, description="A case open for so long is brought before the privacy officer again. It stays held.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        """Refused when the settings are read: holding an item must not fail for it."""
+        if name not in available_timezones():
+            raise ValueError("there is no such time zone")
+        return name
+
+
 class LogSettings(Section):
     """`[log]`: log lines on standard error; see docs/operators/monitoring.md."""
 
@@ -271,6 +322,7 @@ class Settings(Section):
     ews: EwsSettings = EwsSettings()
     web: WebSettings = WebSettings()
     sign_in: SignInSettings = SignInSettings()
+    review: ReviewSettings = ReviewSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
     log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from capture import pipeline, rescan
 from capture.auditing import Checkpoints
+from capture.deciding import Settling
 from capture.engine import APP_VERSION, ASIDE, CAPTURE, LIVE, Engine, Job
 from capture.errors import StepFailed
 from capture.lifeline import Lifeline
@@ -113,11 +114,12 @@ def running(settings: Settings) -> Iterator[Worker]:
 
 
 def _loop(worker: Worker, stop: threading.Event, *, once: bool, watch: bool) -> None:
-    watching = Watch(worker.tools, worker.bring, worker.lifeline.executor)
+    watching, settling = Watch(worker.tools, worker.bring, worker.lifeline.executor), Settling(worker.tools)
     retry, first, away = worker.tools.settings.engine.retry_seconds, True, 0
     try:
         while not stop.is_set():
             try:
+                settling.look()
                 idle = once and not worker.busy()
                 if watch and (first or idle or (not once and watching.due())):
                     brought = watching.look(first=first, everywhere=once)

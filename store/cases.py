@@ -76,19 +76,18 @@ def trackers(session: Session, case: Case) -> tuple[Capture, ...]:
                                  .order_by(col(Capture.created), col(Capture.id))))
 
 
-def release(session: Session, number: str, *, actor: str, reason: str, redacted: bool = False,
-            original_until: datetime | None = None) -> Released:
+def release(session: Session, number: str, *, actor: str, reason: str, redacted: bool = False) -> Released:
     """A reviewer found nothing personal: every tracker's capture is ruled "link".
 
     Later copies with the same content pass while the policy stays the same. The content stays until the
     last capture is linked. `reason` is a code. Raises `BadState` when the case is not held.
 
-    `redacted`: the copy of `quarantine.keep_redacted` passes and not the original, which stays until `original_until`
-    (not given, until the copy is linked); later copies of the original are held as ever.
+    `redacted`: the copy of `quarantine.keep_redacted` passes and not the original, which is destroyed when the copy is
+    linked (or later: `filing.keep_original`); later copies of the original are held as ever.
     """
     state, why = (CaseState.REDACTED, "redacted") if redacted else (CaseState.RELEASED, "released")
     case = _close(session, number, state, actor, reason)
-    filing.closed(session, case, original_until=original_until if redacted else None)
+    filing.closed(session, case)
     waiting = [c for c in trackers(session, case) if c.outcome == "hold"]
     for capture in waiting:
         if capture.state not in (CaptureState.HELD, CaptureState.MARKED, CaptureState.NOTIFIED):

@@ -145,7 +145,8 @@ def version(content: bytes) -> str:
 
 def _open(session: Session, case: str) -> bool:
     """Whether the case an activity's content went to is still open."""
-    return session.scalars(select(Case.id).where(Case.number == case, col(Case.state).in_(OPEN_CASE))).first() is not None
+    found = session.scalars(select(Case.id).where(Case.number == case, col(Case.state).in_(OPEN_CASE)))
+    return found.first() is not None
 
 
 def storable(text: str) -> str:

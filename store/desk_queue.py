@@ -18,13 +18,14 @@ from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from store import cases
-from store.access import Action, Person, Scope, Thing, reach
+from store.access import Action, Person, Role, Scope, Thing, reach
 from store.columns import UtcDateTime, now
 from store.crypto import Keys
 from store.desk_tables import DeskCase, RulingRow
 from store.desk_types import BULK_MOST, Family, Member, Outcome, QueuePage, QueueRow, RulingState, Tab
 from store.errors import BadState
 from store.filing import parties_of
+from store.people_tables import RoleGrant
 from store.risk import Risk, unreadable
 from store.tables import Case, CaseState
 
@@ -80,6 +81,19 @@ def row(session: Session, number: str) -> QueueRow:
     case = cases.get(session, number)
     [shown] = _rows(session, [(desk_row(session, case), case)], now())
     return shown
+
+
+def within(session: Session, person: Person, case: Case) -> bool:
+    """Whether a case is within the person's reach, as a list is cut to it."""
+    scopes = _scopes(person)
+    return scopes is not None and ("*" in scopes or desk_row(session, case).division in scopes)
+
+
+def somebody_reviews(session: Session) -> bool:
+    """Whether there is a reviewer or privacy officer: from then on cases are theirs to decide."""
+    return session.scalars(select(RoleGrant.id).where(
+        col(RoleGrant.role).in_((Role.REVIEWER, Role.PRIVACY_OFFICER)), col(RoleGrant.granted).is_not(None),
+        col(RoleGrant.ended).is_(None)).limit(1)).first() is not None
 
 
 def thing(session: Session, keys: Keys, number: str, person: Person) -> Thing:

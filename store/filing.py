@@ -60,10 +60,10 @@ def ranked(session: Session, case: Case, rules: Rules = RULES) -> None:
     session.flush()
 
 
-def closed(session: Session, case: Case, *, original_until: datetime | None = None) -> None:
-    """The case is closed. `original_until`: its original content stays till then."""
+def closed(session: Session, case: Case) -> None:
+    """The case is closed."""
     row = of(session, case)
-    row.tab, row.claimed_by, row.claimed, row.original_until = CLOSED, "", None, original_until
+    row.tab, row.claimed_by, row.claimed = CLOSED, "", None
     session.flush()
 
 
@@ -100,6 +100,60 @@ def original_stays(session: Session, case_id: int) -> bool:
     """Whether the original of a case of which a redacted copy passed is kept for some days."""
     until = session.scalars(select(DeskCase.original_until).where(DeskCase.case_id == case_id)).one_or_none()
     return until is not None and until > now()
+
+
+def in_review(session: Session, case_id: int) -> bool:
+    """Whether somebody has taken a held case on."""
+    row = session.get(DeskCase, case_id)
+    return row is not None and (bool(row.claimed_by) or row.tab == Tab.SECOND)
+
+
+def keep_original(session: Session, case_id: int, until: datetime) -> None:
+    """The original of a redacted case stays till then; only to be called before its copy is linked."""
+    begin_write(session)
+    row = session.get_one(DeskCase, case_id)
+    row.original_until = row.original_until or until
+    session.flush()
+
+
+def originals_over(session: Session, limit: int = 50) -> tuple[int, ...]:
+    """Cases whose original has stayed long enough."""
+    return tuple(session.scalars(select(DeskCase.case_id).where(
+        col(DeskCase.original_until).is_not(None), col(DeskCase.original_until) <= now()).limit(limit)))
+
+
+def original_gone(session: Session, case_id: int) -> None:
+    """The original was destroyed."""
+    begin_write(session)
+    session.get_one(DeskCase, case_id).original_until = None
+    session.flush()
+
+
+def incomplete(session: Session, limit: int = 50) -> tuple[str, ...]:
+    """Numbers of open cases whose parties are not known yet."""
+    return tuple(session.scalars(select(Case.number).join(DeskCase, col(DeskCase.case_id) == col(Case.id)).where(
+        col(DeskCase.parties).is_(False), col(DeskCase.tab) != CLOSED).order_by(Case.number).limit(limit)))
+
+
+def overdue(session: Session, told: int, before: datetime, *, by_age: bool = False, limit: int = 500,
+            lock: bool = True) -> tuple[tuple[DeskCase, str], ...]:
+    """Cases to be decided whose service level ended before a moment (`by_age`: that were opened before it) and of which
+    `told` were told so far, with their numbers; the longest overdue first, locked unless `lock` is false."""
+    since = col(DeskCase.opened) if by_age else col(DeskCase.due)
+    query = columns(DeskCase, col(Case.number)).join(Case, col(Case.id) == col(DeskCase.case_id)).where(
+        col(DeskCase.told) == told, col(DeskCase.tab).in_((Tab.QUEUE, Tab.UNREADABLE, Tab.SECOND)),
+        since < before).order_by(since).limit(limit)
+    if lock:
+        begin_write(session)
+        query = query.with_for_update(of=DeskCase, skip_locked=True, key_share=True).execution_options(
+            populate_existing=True)
+    return tuple((row, number) for row, number in session.execute(query))
+
+
+def division_of(session: Session, case: Case) -> str:
+    """Whose case it is: the division of whoever tracked it, "" for nobody's."""
+    row = session.get(DeskCase, case.id)
+    return row.division if row is not None else ""
 
 
 def parties_of(session: Session, case_id: int, digests: Iterable[str]) -> frozenset[str]:

@@ -224,7 +224,7 @@ def due(session: Session, limit: int = 20) -> tuple[str, ...]:
         .order_by(col(RulingRow.effective)).limit(limit)))
 
 
-def take(session: Session, ruling_id: str, rules: Rules = RULES) -> Taken | None:
+def take(session: Session, ruling_id: str) -> Taken | None:
     """Put a ruling into effect; None when that was done, or it was undone meanwhile.
 
     Whoever became a party since they ruled (they tracked a copy themselves) has not ruled: the case is back.
@@ -240,11 +240,17 @@ def take(session: Session, ruling_id: str, rules: Rules = RULES) -> Taken | None
     if case.state != CaseState.HELD:  # the operator decided it at the terminal
         _end(session, case, ruling, S.UNDONE, result="closed")
         return None
-    captures, destroyed = _effect(session, case, ruling, rules)
+    captures, destroyed = _effect(session, case, ruling)
     ruling.state, ruling.open_key, ruling.taken = S.TAKEN, None, db_now(session)
-    ruling.taken_until, ruling.result = ruling.taken + timedelta(seconds=_TAKE_SECONDS), f"captures:{len(captures)}"
+    ruling.taken_until, ruling.result = ruling.taken, f"captures:{len(captures)}"
     session.flush()
     return Taken(_value(ruling, case.number), captures, destroyed)
+
+
+def waits(session: Session) -> bool:
+    """Whether something is left to be done of a ruling in effect. Cheap."""
+    return session.scalars(select(RulingRow.id).where(
+        RulingRow.state == S.TAKEN, col(RulingRow.taken_until) <= db_now(session)).limit(1)).first() is not None
 
 
 def left_over(session: Session, limit: int = 20) -> tuple[Taken, ...]:
@@ -286,15 +292,13 @@ def expected(ruling: Ruling) -> int:
 
 # ------------------------------------------------------------------------------------------------- inside
 
-def _effect(session: Session, case: Case, ruling: RulingRow, rules: Rules) -> tuple[tuple[Capture, ...], int]:
+def _effect(session: Session, case: Case, ruling: RulingRow) -> tuple[tuple[Capture, ...], int]:
     who, why = ruling.made_by, ruling.reason
     if ruling.outcome == Outcome.RELEASE:
         quarantine.destroy_all(session, case_id=case.id, kinds=quarantine.REDACTED)
         return cases.release(session, case.number, actor=who, reason=why).captures, 0
     if ruling.outcome == Outcome.REDACT:
-        until = now() + timedelta(days=rules.keep_original_days) if rules.keep_original_days else None
-        return cases.release(session, case.number, actor=who, reason=why, redacted=True,
-                             original_until=until).captures, 0
+        return cases.release(session, case.number, actor=who, reason=why, redacted=True).captures, 0
     if ruling.outcome == Outcome.DELETE:
         waiting = cases.trackers(session, case)
         return waiting, cases.delete(session, case.number, actor=who, reason=why, keep_places=True)

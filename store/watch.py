@@ -261,8 +261,9 @@ def forget(session: Session, watch_id: str) -> None:
 
 # ----------------------------------------------------------------------------------------- owed marks
 
-def owe(session: Session, capture_id: str, state: str, code: str) -> None:
-    """The state could not be shown; it is tried again later, or a newer state takes its place."""
+def owe(session: Session, capture_id: str, state: str, code: str, *, soon: bool = False) -> None:
+    """The state could not be shown; it is tried again later (`soon`: at the next look), or a newer state takes its
+    place."""
     begin_write(session)
     row = session.get(OwedMark, capture_id)
     if row is None:
@@ -271,6 +272,8 @@ def owe(session: Session, capture_id: str, state: str, code: str) -> None:
     else:
         row.state, row.code, row.given_up = state, code, None
     session.flush()
+    if soon:
+        session.execute(sa.update(OwedMark).where(col(OwedMark.capture_id) == capture_id).values(due=db_now(session)))
 
 
 def owed(session: Session, limit: int = 50) -> tuple[OwedMark, ...]:

@@ -11,7 +11,7 @@ from register import enter
 from typer.testing import CliRunner
 from world import World, mail, make_world
 
-from capture.desk import delete_case, release_case
+from capture.desk import delete_now, release_now
 from capture.wiring import opened
 from capture.worker import run
 from cli import app
@@ -55,7 +55,7 @@ def test_a_false_positive_becomes_a_rule_and_the_next_mail_passes(world: World) 
     confirmed = track(world, "second", f"The SIN of my son is {SIN}, born 3 March 2012.")
     assert wrong
     assert confirmed > wrong
-    release_case(world.settings, wrong, reason="false-positive", actor="")
+    release_now(world.settings, wrong, reason="false-positive", actor="")
     found = command(world, "policy", "allow", "candidates", wrong, "--actor", "vera@example.org")
     number = next(row["number"] for row in found if "value" in row["kinds"])
     assert SIN not in json.dumps(found)
@@ -97,7 +97,7 @@ def test_a_false_positive_becomes_a_rule_and_the_next_mail_passes(world: World) 
     world.put("dana.reid", "fifth", mail("About the file", BODY + " Bye.", message_id="fifth@client.example.com"))
     run(world.settings, once=True)
     assert world.rows("SELECT COUNT(*) FROM quarantine_case")[0][0] == before + 1, "withdrawn, it is held again"
-    delete_case(world.settings, confirmed, reason="confirmed", actor="")
+    delete_now(world.settings, confirmed, reason="confirmed", actor="")
     assert command(world, "policy", "backtest", "AL-00001")["gone"] >= 1
     for name, raw in world.stored_bytes().items():
         assert SIN.encode() not in raw or name.endswith(".db"), name

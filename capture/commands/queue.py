@@ -1,0 +1,132 @@
+"""`mailweir queue`: items held for privacy review, at the terminal. Never a value, never a word of a mail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Items held for privacy review.")
+
+Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, as a short code for the audit: e.g. false-positive.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
+Person = Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered person.")]
+Case = Annotated[str, typer.Argument(help="Case number, e.g. MW-2026-000012.")]
+
+
+def _settings(home: Path | None) -> Settings:
+    from capture.logs import restyle
+    from capture.settings import home_from, load_settings
+
+    settings = load_settings(home_from(home))
+    restyle(settings.log.style)
+    return settings
+
+
+@app.command("list")
+def queue_list(
+    home: Home = None, json_out: AsJson = False,
+    all_cases: Annotated[bool, typer.Option("--all", help="Closed cases too.")] = False, actor: Actor = "",
+) -> None:
+    """List held items: case, kinds, places, age. No subject lines, no values."""
+    from capture.desk import list_cases
+    from capture.terminal import as_json, short, table
+
+    rows = list_cases(_settings(home), all_cases=all_cases, actor=actor)
+    if json_out:
+        as_json(rows)
+    else:
+        table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
+              [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
+                short("opened", r["opened"])) for r in rows])
+
+
+@app.command("show")
+def queue_show(case: Case, home: Home = None, json_out: AsJson = False, actor: Actor = "") -> None:
+    """Show why an item is held and how it stands. No content.
+
+    Finding by finding: kind, place, rule, score, and who had seen the record. The look is audited.
+    """
+    from capture.desk import show_case
+    from capture.terminal import as_json, say, table
+
+    shown = show_case(_settings(home), case, actor=actor)
+    if json_out:
+        as_json(shown)
+        return
+    say(f"{shown['case']}  {shown['state']}  {shown['verdict']} by {shown['rule']}  {shown['policy']}")
+    say(f"risk {shown['risk']} ({shown['band']})  due {shown['due'][:16]}{'  OVERDUE' if shown['overdue'] else ''}  "
+        f"division {shown['division'] or 'not known'}  {shown['stands']}")
+    table("", ["kind", "place", "count", "score", "rule", "why"],
+          [(f["kind"], f["place"], f["count"], f["score"], f["rule"], " ".join(f.get("why", ())))
+           for f in shown["findings"]])
+    for passed in shown["exempt"]:
+        say(f"not counted: {passed['kind']} ({passed['count']}) in {passed['place']}: {passed['exempt']}")
+    for unread in shown["unread"]:
+        say(f"not read: {unread['place']} ({unread['code']})")
+    for reader in shown["readers"]:
+        say(f"seen in the CRM: {reader['how']} by {reader['actor']}, {reader['times']} x, last {reader['last']}")
+    for event in shown["history"]:
+        say(f"{event['at'][:16]}  {event['what']}  {event['code']}".rstrip())
+
+
+@app.command("claim")
+def queue_claim(case: Case, actor: Person, home: Home = None) -> None:
+    """Take a case on. Its item shows `CRM: in review`."""
+    from capture.desk import claim_case
+    from capture.terminal import say
+
+    say(claim_case(_settings(home), case, actor=actor))
+
+
+@app.command("release")
+def queue_release(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
+    """Let a held item pass: it is linked to the CRM as it is. Audited with the reason.
+
+    A registered reviewer rules as at the desk: it takes effect after the undo window, in grave cases after a second
+    person agreed. Once somebody reviews, nobody else can.
+    """
+    from capture.desk import release_case
+    from capture.terminal import say
+
+    say(release_case(_settings(home), case, reason=reason, actor=actor))
+
+
+@app.command("delete")
+def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "") -> None:
+    """Destroy the content of a held item for good.
+
+    Its key is destroyed: nobody can read it again. Audited with the reason. Registered reviewers rule as at the desk.
+    """
+    from capture.desk import delete_case
+    from capture.terminal import say
+
+    say(delete_case(_settings(home), case, reason=reason, actor=actor))
+
+
+@app.command("escalate")
+def queue_escalate(
+    case: Case, actor: Person,
+    kind: Annotated[str, typer.Option("--reason", help="Kind of incident, as a short code: e.g. sent-outside.")],
+    home: Home = None,
+) -> None:
+    """Make a held item an incident: its content is kept as evidence until the incident is closed."""
+    from capture.desk import escalate_case
+    from capture.terminal import say
+
+    say(escalate_case(_settings(home), case, reason=kind, actor=actor))
+
+
+@app.command("undo")
+def queue_undo(case: Case, actor: Person, home: Home = None) -> None:
+    """Take a ruling back before it takes effect. For whoever made it or agreed to it."""
+    from capture.desk import undo_ruling
+    from capture.terminal import say
+
+    say(undo_ruling(_settings(home), case, actor=actor))
