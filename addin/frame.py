@@ -17,6 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from addin import words
 from addin.door import Visitor
+from capture.weekly import rules_of
+from store import week
 from store.access import Action
 
 
@@ -31,6 +33,11 @@ class Section:
 
 NAVIGATION: Final = (
     Section("Queue", "/desk", Action.QUEUE_LIST),
+    Section("My items", "/mine", Action.ITEM_STATUS),
+    Section("Allow rules", "/allow", Action.POLICY_READ),
+    Section("Weeks", "/week", Action.AUDIT_READ),
+    Section("Training", "/training", Action.REPORT_READ),
+    Section("Exports", "/export", Action.AUDIT_EXPORT),
     Section("Account", "/", Action.SELF_READ),
 )
 """In the order they are shown."""
@@ -38,7 +45,7 @@ NAVIGATION: Final = (
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page from a template, without a frame; every value is escaped."""
-    text = _templates().get_template(name).render({"form_token": "", "nav": (), "here": "", **values})
+    text = _templates().get_template(name).render({"form_token": "", "nav": (), "here": "", "unsigned": (), **values})
     return HTMLResponse(text, status_code=status)
 
 
@@ -46,7 +53,16 @@ def page_for(request: Request, name: str, status: int = 200, **values: Any) -> H
     """A page of the one who asks, with their navigation and the token of their forms."""
     visitor: Visitor = request.state.visitor
     shown = tuple(section for section in NAVIGATION if visitor.can(section.needs)) if visitor.person.bound else ()
-    return page(name, status, **{"form_token": visitor.form_token, "nav": shown, "here": _section(request), **values})
+    return page(name, status, **{"form_token": visitor.form_token, "nav": shown, "here": _section(request),
+                                "unsigned": _unsigned(request, visitor), **values})
+
+
+def _unsigned(request: Request, visitor: Visitor) -> tuple[str, ...]:
+    """The weeks nobody signed in time, for the banner an auditor sees on every page."""
+    if not visitor.can(Action.AUDIT_SIGN):
+        return ()
+    with visitor.database.reading() as session:
+        return tuple(pack.week for pack in week.overdue(session, rules_of(request.app.state.settings)))
 
 
 def _section(request: Request) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from addin import api, case, health, hooks, pages, queue
+from addin import allow, api, case, exports, health, hooks, mine, pages, queue, week
 from addin.casework import case_thing
 from addin.door import Need, Route
 from capture.mailbox.graph_hooks import LIFECYCLE_PATH, PATH
@@ -52,6 +52,9 @@ DESK: Final = (
 )
 """The reviewer's desk."""
 
+ACCOUNT: Final = (*mine.ROUTES, *allow.ROUTES, *week.ROUTES, *exports.ROUTES)
+"""Users' own items and reports, allow rules, the auditor's week, exports."""
+
 _API: Final = "/api/cases/{number}"
 API: Final = (
     Route("GET", "/api/openapi.json", "api_document", api.document, Action.SELF_READ, page=False),
@@ -97,4 +100,4 @@ def routes_for(kind: str) -> tuple[Route, ...]:
     """The routes for a way to sign in: "off", "entra" or "demo"."""
     if kind == "off":
         return MACHINES
-    return (*MACHINES, *PEOPLE, *DESK, *API, *(ENTRA if kind == "entra" else DEMO))
+    return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *API, *(ENTRA if kind == "entra" else DEMO))
