@@ -9,7 +9,7 @@ from itertools import chain
 
 from capture.masks import pieces, prose
 from capture.masks.found import FORM, SENTENCE, WORD, Found, Grid, Span
-from capture.masks.patterns import forms, year_of
+from capture.masks.patterns import forms, without_links, year_of
 from capture.masks.people import People
 from capture.masks.reasons import because, explain
 from capture.masks.refs import Refs, Spot, What
@@ -33,13 +33,13 @@ from pii_scan.folding import small_plain
 from pii_scan.recognizers.names import NameFinder, check_model
 from pii_scan.text import Block, Extraction, Label, Part, Table
 
-ASKED = 60_000
+ASKED = 30_000
 """Up to so many characters the language model reads the whole item at once, so that a name it alone knows has one
 pseudonym everywhere; of longer items it reads the page that is shown."""
 _NAME_KINDS = tuple(k for k in KINDS if k.name in ("name", "guardian", "emergency_contact"))
 _NAMED_SAMPLE = 200
 _FIELD = re.compile(r"[ \t]*([A-Za-z][A-Za-z-]{0,30}):[ \t]?")
-_BETWEEN = re.compile(r"[,;<>\"()\[\]\n]+|(?<!\S)[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
+_BETWEEN = re.compile(r"[;<>\"()\[\]\n]+|(?<!\S)[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
 _WORDS = re.compile(r"[^\W\d_]+")
 _LETTERS = frozenset((Label.TEXT, Label.NOTE, Label.HIDDEN))
 _WHOLE = {Label.NAME: ("file name", "file-name"), Label.LINK: ("link", "link-form")}
@@ -96,7 +96,8 @@ class Masker:
                     asked = ask if self._small else None
                     for n in range(pieces.count(block)):
                         lo, hi = pieces.cut(block.text, n)
-                        for word in prose.hidden(block.text[lo:hi], None, asked, letter=block.label in _LETTERS,
+                        text = without_links(block.text[lo:hi])
+                        for word in prose.hidden(text, None, asked, letter=block.label in _LETTERS,
                                                  signature=block.label is Label.SIGNATURE):
                             self.people.add(word.names, certain=word.certain)
         self.people.settle()
@@ -128,7 +129,7 @@ class Masker:
                 names = self._mail.get(text[form.start:form.end].casefold())
                 token = self.people.token(names)[0] if names else ""
             yield Span(form.start, form.end, form.kind, (because(form.code),), FORM, token)
-        for word in prose.hidden(text, self.people, ask, letter=label in _LETTERS,
+        for word in prose.hidden(without_links(text), self.people, ask, letter=label in _LETTERS,
                                  signature=label is Label.SIGNATURE):
             yield self._named(word.start, word.end, word.names, word.code)
 
@@ -311,11 +312,18 @@ def _displayed(text: str) -> Iterator[tuple[list[str], int, int]]:
             edges += [m.start(), m.end()]
         edges.append(stop)
         for start, end in zip(edges[::2], edges[1::2], strict=True):
-            raw = text[start:end]
-            if raw.strip():
-                lead = len(raw) - len(raw.lstrip())
-                yield [folded(w) for w in _WORDS.findall(raw)], start + lead, start + len(raw.rstrip())
+            for lo, hi in _one_by_one(text, start, end, stop):
+                yield [folded(w) for w in _WORDS.findall(text[lo:hi])], lo, hi
         at += len(line)
+
+
+def _one_by_one(text: str, start: int, end: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The names of a stretch of address lines: commas separate them, but "Last, First <mailbox>" is one."""
+    stretches = [(start + m.start(), start + m.end()) for m in re.finditer(r"[^\s,](?:[^,]*[^\s,])?", text[start:end])]
+    if len(stretches) == 2 and text[end:min(end + 1, stop)] in ("<", '"'):
+        yield stretches[0][0], stretches[1][1]
+    else:
+        yield from stretches
 
 
 def _property_spans(text: str) -> Iterator[Span]:

@@ -205,6 +205,7 @@ def _capitals(text: str, tokens: list[_Token], *, letter: bool) -> None:
             t.state = "plain"
             continue
         spoken_to = letter and i == 0 and after is not None and not after.cap and t.low not in _MODAL
+        spoken_to |= text[t.end:t.end + 1] == "," and t.low not in _MODAL
         if begins and not alone and not followed and not spoken_to and text[t.end:t.end + 2] not in ("'s", "’s"):
             t.state = "plain"
         else:
