@@ -93,14 +93,18 @@ class Masker:
                     for words, _, _ in _displayed(block.text):
                         self._party(words, "")
                 elif block.label not in _WHOLE:
-                    asked = ask if self._small else None
-                    for n in range(pieces.count(block)):
-                        lo, hi = pieces.cut(block.text, n)
-                        text = without_links(block.text[lo:hi])
-                        for word in prose.hidden(text, None, asked, letter=block.label in _LETTERS,
-                                                 signature=block.label is Label.SIGNATURE):
-                            self.people.add(word.names, certain=word.certain)
+                    self._learn_text(block)
         self.people.settle()
+
+    def _learn_text(self, block: Block) -> None:
+        for n in range(pieces.count(block)):
+            lo, hi = pieces.cut(block.text, n)
+            text = block.text[lo:hi]
+            if self._small or "@" in text:
+                text = without_links(text)
+            for word in prose.hidden(text, None, ask if self._small else None, letter=block.label in _LETTERS,
+                                     signature=block.label is Label.SIGNATURE, quick=not self._small):
+                self.people.add(word.names, certain=word.certain)
 
     def _party(self, words: Sequence[str], local: str) -> None:
         """A display name: a person's unless it is made of ordinary words only."""

@@ -28,6 +28,8 @@ from pii_scan.folding import word_set
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e" \
              "\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 TOKEN = re.compile(rf"[^\W_][\w\u0300-\u036f{_INVISIBLE}]*(?:['’ʼ`´][^\W\d_]+)*")
+_CAPITALS = re.compile(rf"(?<!\w)[A-Z\u00c0-\u00d6\u00d8-\u00de\u0100-\u024f\u1e00-\u1eff\u0370-\u052f]"
+                       rf"[\w\u0300-\u036f{_INVISIBLE}]*(?:['’ʼ`´][^\W\d_]+)*")
 _ODD = re.compile(rf"[\d_\u0300-\u036f{_INVISIBLE}]")
 _APOSTROPHE = re.compile(r"['’ʼ`´]")
 _GAP = re.compile(r"(?:[ \t\u00a0]{1,2}|\.[ \u00a0]?|-|\u2010|\u2011|,[ ])\Z")
@@ -109,14 +111,15 @@ class _Token:
 
 
 def hidden(text: str, people: People | None, ask: Ask | None = None, *, letter: bool = False,
-           signature: bool = False) -> list[Word]:
+           signature: bool = False, quick: bool = False) -> list[Word]:
     """Return what is hidden in a piece of text, in order, names that stand together as one.
 
     `people` are the names known of the item, None while they are still being collected; then unknown small words
     are left out, because only names are wanted. `letter`: the text greets and is signed as a mail or letter is;
-    `signature`: it is the signature of a mail.
+    `signature`: it is the signature of a mail. `quick`: look at words with a capital only, for collecting the names
+    of something long.
     """
-    tokens = _tokens(text, people, french=is_french(text), collecting=people is None)
+    tokens = _tokens(text, people, _CAPITALS if quick else TOKEN, french=is_french(text))
     _capitals(text, tokens, letter=letter)
     if letter or signature:
         _called(text, tokens, signature=signature)
@@ -126,9 +129,10 @@ def hidden(text: str, people: People | None, ask: Ask | None = None, *, letter: 
     return list(_joined(text, tokens))
 
 
-def _tokens(text: str, people: People | None, *, french: bool, collecting: bool) -> list[_Token]:
+def _tokens(text: str, people: People | None, pattern: re.Pattern[str], *, french: bool) -> list[_Token]:
     found: list[_Token] = []
-    for m in TOKEN.finditer(text):
+    collecting = people is None
+    for m in pattern.finditer(text):
         word = m.group()
         if word.islower() and word.isalpha():
             known = people is not None and not is_listed(word) and people.knows(folded(word))
