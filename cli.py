@@ -52,6 +52,7 @@ policy_app.add_typer(allow_commands.app, name="allow")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
 
 
 def main() -> None:
@@ -506,13 +507,15 @@ def crm_import(
     file: Annotated[Path, typer.Argument(help="CSV file of organisations and contacts (docs/operators/crm.md).")],
     home: Home = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
-    json_out: AsJson = False,
+    division: Annotated[str, typer.Option("--division", help="Whose the contacts are; others do not see how to reach "
+                                                             "them.")] = "",
+    json_out: AsJson = False, actor: Actor = "",
 ) -> None:
     """Import organisations and contacts. Nothing is written when a line is wrong."""
     from capture.desk import import_crm
     from capture.terminal import as_json, say
 
-    counts = import_crm(_settings(home), file, dry_run=dry_run)
+    counts = import_crm(_settings(home), file, dry_run=dry_run, division=division, actor=actor)
     if json_out:
         as_json(counts)
     else:
@@ -522,13 +525,13 @@ def crm_import(
 @crm_app.command("list")
 def crm_list(
     kind: Annotated[str, typer.Argument(help="activities, organisations, contacts or unmatched.")] = "activities",
-    home: Home = None, json_out: AsJson = False,
+    home: Home = None, json_out: AsJson = False, actor: Actor = "",
 ) -> None:
-    """List records of the embedded CRM."""
+    """List records of the embedded CRM. How to reach people of another division is left out."""
     from capture.desk import list_crm
     from capture.terminal import as_json, short, table
 
-    rows = list_crm(_settings(home), kind)
+    rows = list_crm(_settings(home), kind, actor=actor)
     if json_out:
         as_json(rows)
     else:
@@ -539,13 +542,16 @@ def crm_list(
 @crm_app.command("show")
 def crm_show(
     record: Annotated[str, typer.Argument(help="Id of an activity, organisation or contact.")],
-    home: Home = None, json_out: AsJson = False,
+    home: Home = None, json_out: AsJson = False, actor: Actor = "",
 ) -> None:
-    """Show one record with its links and trackers. The look is audited."""
+    """Show one record with its links and trackers. The look is audited.
+
+    How to reach people of another division is left out.
+    """
     from capture.desk import show_crm
     from capture.terminal import as_json, say
 
-    shown = show_crm(_settings(home), record)
+    shown = show_crm(_settings(home), record, actor=actor)
     if json_out:
         as_json(shown)
     else:

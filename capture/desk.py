@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import Session
 
 from capture import auditing, pipeline
-from capture.acting import UnknownActor, must, person_of, required
+from capture.acting import UnknownActor, acting, must, person_of, required
 from capture.auditing import actor_name as actor_name
 from capture.deciding import owe_show, tell_deleted
 from capture.errors import BadInput
@@ -22,11 +22,12 @@ from capture.levels import rules_of
 from capture.matching import may_identify
 from capture.settings import Settings
 from capture.wiring import assembled, opened
-from store import audit, cases, crm_import, crm_records, pulls, reads
+from store import audit, cases, crm_import, crm_records, firewall, pulls, reads
 from store import desk as queue
 from store.access import Action, Thing
 from store.crypto import Keys
-from store.errors import BadState
+from store.errors import BadState, NotFound
+from store.people_tables import Division
 from store.tables import Case
 
 _REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -174,8 +175,10 @@ def _thing(session: Session, keys: Keys, number: str, actor: str) -> Thing:
     return queue.thing(session, keys, number, person) if person is not None else Thing()
 
 
-def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: str = "") -> dict[str, int]:
-    """Import organisations and contacts from a CSV file (UTF-8, or the Windows code page)."""
+def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: str = "",
+               division: str = "") -> dict[str, int]:
+    """Import organisations and contacts from a CSV file (UTF-8, or the Windows code page); `division` is whose the
+    contacts are."""
     try:
         raw = file.read_bytes()
     except OSError as exc:
@@ -185,25 +188,31 @@ def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: 
     except UnicodeDecodeError:
         text = raw.decode("cp1252", "replace")
     with opened(settings) as (database, _), database.session() as session:
-        return crm_import.import_csv(session, text, actor=actor_name(actor), dry_run=dry_run,
+        if division and session.get(Division, division) is None:
+            raise NotFound("no such division")
+        who = acting(session, actor, Action.RECORD_IMPORT, Thing(division))
+        return crm_import.import_csv(session, text, actor=who, dry_run=dry_run, division=division,
                                      may_identify=partial(may_identify, own_domains=settings.scan.own_domains))
 
 
-def list_crm(settings: Settings, kind: str) -> list[dict[str, Any]]:
-    """Records of the embedded CRM: activities, organisations, contacts or unmatched."""
+def list_crm(settings: Settings, kind: str, *, actor: str = "") -> list[dict[str, Any]]:
+    """Records of the embedded CRM: activities, organisations, contacts or unmatched; how to reach people of other
+    divisions is hidden."""
     with opened(settings) as (database, _), database.session() as session:
         audit.lock(session)  # before the reading: a rescan that pulls one of them out now names this reader
-        rows = crm_records.listed(session, kind)
-        reads.listed(session, actor=actor_name(), kind=kind, ids=[row["id"] for row in rows])
+        who = acting(session, actor, Action.RECORD_LIST)
+        rows = firewall.listed(kind, crm_records.listed(session, kind), person_of(session, actor))
+        reads.listed(session, actor=who, kind=kind, ids=[row["id"] for row in rows])
         return rows
 
 
-def show_crm(settings: Settings, record: str) -> dict[str, Any]:
-    """One record with its links and trackers."""
+def show_crm(settings: Settings, record: str, *, actor: str = "") -> dict[str, Any]:
+    """One record with its links and trackers; how to reach people of other divisions is hidden."""
     with opened(settings) as (database, _), database.session() as session:
         audit.lock(session)  # before the reading: a rescan that pulls it out now names this reader
-        shown = crm_records.shown(session, record)
-        audit.append(session, "crm:record:read", actor=actor_name(), subject=shown["id"],
+        who = acting(session, actor, Action.RECORD_LIST)
+        shown = firewall.shown(crm_records.shown(session, record), person_of(session, actor))
+        audit.append(session, "crm:record:read", actor=who, subject=shown["id"],
                      body={"kind": shown["kind"]})
         return shown
 

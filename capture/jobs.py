@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from capture.acting import acting
 from capture.engine import ASIDE, BATCH, CAPTURE, LIVE, Jobs, JobState, workflow_id
 from capture.errors import CaptureError
 from capture.lifeline import is_gone
@@ -17,6 +18,7 @@ from capture.settings import Settings
 from capture.takeover import DIED, stem
 from capture.wiring import opened
 from store import audit, leases, ledger, tries
+from store.access import Action
 from store.columns import now
 from store.crypto import Keys
 from store.database import Database
@@ -78,6 +80,7 @@ def retry(settings: Settings, keys_named: list[str], *, everything: bool = False
     """Try parked work again, now, with its counts at zero; returns the keys. Raises `NoSuchJob`."""
     with opened(settings) as (database, keys), client(database, keys) as jobs:
         with database.reading() as session:
+            actor = acting(session, actor, Action.JOB_RETRY)
             parked = [row.key for row in tries.listed(session, parked=True)]
         wanted = parked if everything else []
         for name in keys_named:

@@ -1,12 +1,12 @@
 """The register of users at the terminal: who there is, entering people, roles, training, the rules.
 
 Whoever runs these commands has the home's key and database; the web pages are for everybody else. The same rules hold
-all the same: a role is asked for, approved and applied by different people, named by `actor`.
+all the same (`capture.acting`): a role is asked for, approved and applied by different people, named by `actor`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from capture.desk import actor_name
+from capture.acting import acting
+from capture.auditing import actor_name
 from capture.errors import BadInput
 from capture.settings import Settings
 from capture.wiring import opened
 from store import audit, people, rules
-from store.access import Role
+from store.access import Action, Role, Thing
 from store.errors import NotFound
 from store.people_tables import PersonRow, RoleGrant
 
@@ -36,9 +37,8 @@ def listed(settings: Settings, as_of: str = "") -> list[dict[str, Any]]:
 def enter(settings: Settings, address: str, *, division: str, kind: str, justification: str, ends: str,
           actor: str = "") -> str:
     """Enter a person; the division is made when there is none."""
-    who = actor_name(actor)
-
     def act(session: Session) -> str:
+        who = acting(session, actor, Action.USER_REQUEST, Thing(division))
         if division:
             people.add_division(session, division, actor=who)
         row = people.add(session, address, actor=who, divisions=(division,) if division else (), kind=kind,
@@ -50,14 +50,18 @@ def enter(settings: Settings, address: str, *, division: str, kind: str, justifi
 
 def change_role(settings: Settings, address: str, role: str, *, what: str, actor: str = "") -> str:
     """Ask for, approve, apply or end a role of somebody. `what`: ask, approve, apply, end."""
-    wanted, who = _role(role), actor_name(actor)
+    wanted = _role(role)
 
     def act(session: Session) -> str:
         row = _person(session, address)
         if what == "ask":
+            who = acting(session, actor, Action.USER_REQUEST, _thing(session, row))
             people.ask_role(session, row.id, wanted, actor=who)
         else:
             grant = _open(session, row.id, wanted)
+            needs = Action.USER_APPROVE if what == "approve" else Action.USER_GRANT
+            before = {"approve": {grant.asked_by}, "apply": {grant.approved_by}}.get(what, set())
+            who = acting(session, actor, needs, _thing(session, row, before))
             step = {"approve": people.approve_role, "apply": people.apply_role, "end": people.end_role}[what]
             step(session, grant.id, actor=who)
         said = {"ask": "asked for", "approve": "approved", "apply": "in force", "end": "ended"}[what]
@@ -68,10 +72,10 @@ def change_role(settings: Settings, address: str, role: str, *, what: str, actor
 
 def change_state(settings: Settings, address: str, state: str, *, actor: str = "") -> str:
     """Activate, suspend or end an account; suspended and ended ones are signed out at once."""
-    who = actor_name(actor)
-
     def act(session: Session) -> str:
-        row = people.change_state(session, _person(session, address).id, state, actor=who)
+        person = _person(session, address)
+        who = acting(session, actor, Action.USER_SUSPEND, _thing(session, person))
+        row = people.change_state(session, person.id, state, actor=who)
         return f"{row.address} is {row.state}"
 
     return _done(settings, act)
@@ -79,10 +83,9 @@ def change_state(settings: Settings, address: str, state: str, *, actor: str = "
 
 def train(settings: Settings, address: str, course: str, *, completed: str, expires: str, actor: str = "") -> str:
     """Record a completed course."""
-    who = actor_name(actor)
-
     def act(session: Session) -> str:
         row = _person(session, address)
+        who = acting(session, actor, Action.TRAINING_RECORD, _thing(session, row))
         people.record_training(session, row.id, course, completed=_moment(completed), expires=_moment(expires),
                                actor=who)
         return f"{row.address}: {course} recorded"
@@ -96,8 +99,11 @@ def publish(settings: Settings, file: Path, *, actor: str = "") -> str:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise BadInput(f"{file}: {type(exc).__name__}") from None
-    who = actor_name(actor)
-    return _done(settings, lambda session: f"version {rules.publish(session, text, actor=who).number} is in force")
+    def act(session: Session) -> str:
+        who = acting(session, actor, Action.RULES_PUBLISH)
+        return f"version {rules.publish(session, text, actor=who).number} is in force"
+
+    return _done(settings, act)
 
 
 def _done(settings: Settings, act: Callable[[Session], str]) -> str:
@@ -110,6 +116,11 @@ def _person(session: Session, address: str) -> PersonRow:
     if row is None:
         raise NotFound("nobody has this address")
     return row
+
+
+def _thing(session: Session, row: PersonRow, before: Collection[str] = ()) -> Thing:
+    """A person as something to be decided about: of their division, by somebody else than those before."""
+    return Thing(people.home_division(session, row.address), row.id, before=frozenset(before))
 
 
 def _open(session: Session, person_id: str, role: Role) -> RoleGrant:

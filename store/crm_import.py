@@ -98,16 +98,17 @@ COLUMNS = tuple(Line.model_fields)
 
 
 def import_csv(session: Session, text: str, *, actor: str, dry_run: bool = False,
-               may_identify: Callable[[str], bool] = bool) -> dict[str, int]:
+               may_identify: Callable[[str], bool] = bool, division: str = "") -> dict[str, int]:
     """Import the text of a CSV file (comma, semicolon or tab) and return what happened, as counts.
 
-    `may_identify` says whether a domain may stand for an organisation (no freemail, none of our own).
+    `may_identify` says whether a domain may stand for an organisation (no freemail, none of our own). `division` is
+    whose the contacts are: new ones, and those that were nobody's.
     With `dry_run` the counts are the same and nothing is written. Raises `ImportRefused`.
     """
     lines = read_lines(text)
     begin_write(session)
     with session.begin_nested() as attempt:
-        counts = _write(session, lines, may_identify)
+        counts = _write(session, lines, may_identify, division)
         if dry_run:
             attempt.rollback()
     if not dry_run:
@@ -176,7 +177,8 @@ def _said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool]) -> dict[str, int]:
+def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool],
+           division: str) -> dict[str, int]:
     counts = dict.fromkeys(("organisations new", "organisations changed", "contacts new", "contacts changed",
                             "unchanged", "shared addresses"), 0)
     organisations = {o.name_key: o for o in session.scalars(select(Organisation))}
@@ -199,7 +201,7 @@ def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str]
                 changed = True
             changed |= _add_domains(session, organisation.id, line, domains, may_identify)
         if line.is_contact:
-            changed |= _write_contact(session, line, organisation, contacts, counts)
+            changed |= _write_contact(session, line, organisation, contacts, counts, division)
         counts["unchanged"] += not changed
     session.flush()
     shared = select(Contact.email_key).group_by(Contact.email_key).having(func.count() > 1)
@@ -208,12 +210,12 @@ def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str]
 
 
 def _write_contact(session: Session, line: Line, organisation: Organisation | None,
-                   contacts: dict[tuple[str, str, str], Contact], counts: dict[str, int]) -> bool:
+                   contacts: dict[tuple[str, str, str], Contact], counts: dict[str, int], division: str) -> bool:
     key = (line.email.casefold(), line.first_name.casefold(), line.last_name.casefold())
     contact = contacts.get(key)
     if contact is None:
         contact = Contact(first_name=line.first_name, last_name=line.last_name, email=line.email, email_key=key[0],
-                          organisation_id=organisation.id if organisation else None)
+                          division=division, organisation_id=organisation.id if organisation else None)
         contacts[key] = contact
         _fill(contact, line)
         session.add(contact)
@@ -222,6 +224,8 @@ def _write_contact(session: Session, line: Line, organisation: Organisation | No
     changed = _fill(contact, line)
     if organisation is not None and contact.organisation_id != organisation.id:
         contact.organisation_id, contact.updated, changed = organisation.id, now(), True
+    if division and not contact.division:
+        contact.division, contact.updated, changed = division, now(), True
     counts["contacts changed"] += changed
     return changed
 

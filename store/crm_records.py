@@ -176,7 +176,8 @@ def listed(session: Session, kind: str, limit: int | None = None) -> list[dict[s
                 Organisation, col(Contact.organisation_id) == col(Organisation.id))
             .order_by(col(Contact.last_name), col(Contact.first_name), col(Contact.id)).limit(limit))
         return [{"id": c.id, "first_name": c.first_name, "last_name": c.last_name, "title": c.title,
-                 "email": c.email, "phone": c.phone, "category": c.category, "organisation": name or ""}
+                 "email": c.email, "phone": c.phone, "category": c.category, "organisation": name or "",
+                 "division": c.division}
                 for c, name in rows]
     if kind == "organisations":
         number = func.count(col(Contact.id))
@@ -224,7 +225,8 @@ def shown(session: Session, ident: str) -> dict[str, Any]:
         domains = session.scalars(select(OrganisationDomain.domain).where(
             OrganisationDomain.organisation_id == found.id).order_by(OrganisationDomain.domain)).all()
         return {"kind": "organisation", **_fields(found, "name_key"), "domains": list(domains),
-                "contacts": [{"id": p.id, "name": f"{p.first_name} {p.last_name}".strip(), "email": p.email}
+                "contacts": [{"id": p.id, "name": f"{p.first_name} {p.last_name}".strip(), "email": p.email,
+                              "division": p.division}
                              for p in people],
                 "activities": _timeline(session, [found.id, *(p.id for p in people)])}
     raise NotFound("no activity, contact or organisation with this id")

@@ -102,12 +102,11 @@ def jobs_retry(
     home: Home = None,
 ) -> None:
     """Try parked work again, with its counts at zero. A worker takes it up at once. Exits 0; 2 for an unknown id."""
-    from capture.desk import actor_name
     from capture.jobs import NoJobNamed, retry
     from capture.settings import home_from, load_settings
     from capture.terminal import say
 
     if not job and not everything:
         raise NoJobNamed
-    done = retry(load_settings(home_from(home)), job or [], everything=everything, actor=actor_name(actor))
+    done = retry(load_settings(home_from(home)), job or [], everything=everything, actor=actor)
     say(f"{len(done)} queued again")

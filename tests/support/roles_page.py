@@ -19,6 +19,25 @@ Written out of `store/access.py`; a test fails when the two differ.
 """
 
 
+TERMINAL = """\
+## At the terminal
+
+Whoever runs a command has the key and the database of the home. The checks below keep people in their roles and name
+them; they do not stop the owner of the machine.
+
+* `--actor` names a registered person (address or id): the table above decides, and the person's id is recorded. There
+  is no sign-in at a terminal, so whoever signed the rules in force counts as having affirmed them, and as just signed
+  in.
+* `--actor` names nobody in the register: refused (`unknown-actor`), except while nobody was ever made administrator,
+  so that a home can be set up. The name is recorded as it was given then.
+* No `--actor`: the user the operating system knows is recorded as the operator of the machine. Such a user sees no
+  contact field that belongs to a division.
+* Nobody without an entry in the register proposes or approves an allow rule, signs a week, exports, reports on a case
+  or is a second person.
+* The commands of `mailweir queue` go further: docs/operators/review.md.
+"""
+
+
 def render() -> str:
     """The whole page."""
     roles = list(Role)
@@ -38,7 +57,7 @@ def render() -> str:
               f"{', '.join(f'`{f}`' for f in sorted(FIREWALLED['contact']))}.",
               "", "## Roles nobody may hold together", ""]
     lines += [f"* {' and '.join(sorted(pair))}" for pair in APART]
-    lines += ["", "## Why something is refused", "", "| Code | Meaning |", "|---|---|"]
+    lines += ["", TERMINAL, "## Why something is refused", "", "| Code | Meaning |", "|---|---|"]
     lines += [f"| `{code}` | {text} |" for code, text in REFUSALS.items()]
     return "\n".join(lines) + "\n"
 

@@ -133,7 +133,7 @@ def test_one_wrong_line_keeps_the_whole_file_out_and_many_are_counted(db: Databa
 
 
 def test_records_have_the_business_fields_and_no_others() -> None:
-    technical = {"id", "created", "updated", "name_key", "email_key", "organisation_id"}
+    technical = {"id", "created", "updated", "name_key", "email_key", "organisation_id", "division"}
     assert set(Organisation.model_fields) - technical == {"name", "address", "email", "phone", "fax", "category"}
     assert set(Contact.model_fields) - technical == {
         "first_name", "last_name", "known_as", "title", "address", "email", "phone", "fax", "category"}
