@@ -6,6 +6,7 @@ columns, page margins, links, pictures, no file name. What cannot be built anew 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from capture.ports import Extractor, Scanner
 from capture.redacting.compose import compose
 from capture.redacting.cutting import Cuts
 from pii_scan.findings import Decision, Finding, Report, Verdict
-from pii_scan.text import Block, Extraction, Label, Table
+from pii_scan.text import Block, Extraction, Label
+
+_MAILBOX = re.compile(r"[^\s<>]+@[^\s<>]+")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,23 +70,14 @@ def redact(raw: bytes, extraction: Extraction, report: Report, remove: Collectio
 
 
 def suggested(extraction: Extraction, report: Report, *, secret: bytes) -> tuple[str, ...]:
-    """Refs of everything a finding that counts is about, and of every part that was not fully read: what a reviewer
-    will most often remove."""
-    from capture.masks.found import Found
+    """Refs of everything a finding that counts is about, as the view has them, and of every part that was not fully
+    read: what a reviewer will most often remove. Raises `ModelMissing` as the view does."""
+    from capture.masks.masker import Masker  # loads the scanner's patterns
 
-    refs = Refs(secret)
-    found = Found(extraction, Report(tuple(f for f in report.findings if not f.exempt)))
-    spots = [Spot(What.PART, p) for p, part in enumerate(extraction.parts)
-             if part.status != "read" or p in found.filled]
-    for (p, b), spans in found.spans.items():
-        spots += [Spot(What.SPAN, p, b, s.start, s.end) for s in spans]
-    for (p, b), grid in found.grids.items():
-        table = extraction.parts[p].blocks[b]
-        if isinstance(table, Table):
-            width = max(map(len, table.rows), default=0)
-            spots += [Spot(What.CELLS, p, b, 0, len(table.rows), c, c + 1) for c in grid.columns]
-            spots += [Spot(What.CELLS, p, b, r, r + 1, 0, width) for r in grid.rows]
-    return tuple(dict.fromkeys(map(refs.seal, spots)))
+    masker = Masker(extraction, report, secret)
+    parts = [masker.refs.seal(Spot(What.PART, p)) for p, part in enumerate(extraction.parts)
+             if part.status != "read" or p in masker.found.filled]
+    return (*parts, *masker.counted())
 
 
 def _standing(read: Extraction, cuts: Cuts) -> Iterator[tuple[str, str]]:
@@ -91,7 +85,10 @@ def _standing(read: Extraction, cuts: Cuts) -> Iterator[tuple[str, str]]:
     for part in read.parts:
         for block in part.blocks:
             if isinstance(block, Block):
-                if block.label is not Label.PROPERTY and cuts.left_in(block.text):
+                if block.label is Label.PROPERTY:
+                    continue
+                text = _MAILBOX.sub(" ", block.text) if block.label is Label.ADDRESSES else block.text
+                if cuts.left_in(text):
                     yield "removed-value", part.place
             elif any(cuts.left_in(cell) for row in block.rows for cell in row):
                 yield "removed-value", part.place

@@ -39,7 +39,7 @@ pseudonym everywhere; of longer items it reads the page that is shown."""
 _NAME_KINDS = tuple(k for k in KINDS if k.name in ("name", "guardian", "emergency_contact"))
 _NAMED_SAMPLE = 200
 _FIELD = re.compile(r"[ \t]*([A-Za-z][A-Za-z-]{0,30}):[ \t]?")
-_BETWEEN = re.compile(r"[;<>\"()\[\]\n]+|(?<!\S)[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
+_BETWEEN = re.compile(r"[;<>\"()\[\]\n]+|[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
 _WORDS = re.compile(r"[^\W\d_]+")
 _LETTERS = frozenset((Label.TEXT, Label.NOTE, Label.HIDDEN))
 _WHOLE = {Label.NAME: ("file name", "file-name"), Label.LINK: ("link", "link-form")}
@@ -166,6 +166,33 @@ class Masker:
                        self.people.token(names)[0] if names else "")
         for words, start, end in _displayed(text):
             yield self._named(start, end, words or ("",), "party")
+
+    def counted(self) -> list[str]:
+        """The refs of every mask with a finding behind it that counts, as a view of the whole item has them; of
+        tables the columns and rows found. Looks only where something was found."""
+        refs: dict[str, None] = {}
+        for p, part in enumerate(self.extraction.parts):
+            for b, block in enumerate(part.blocks):
+                if isinstance(block, Table):
+                    refs.update(dict.fromkeys(self._counted_grid(p, b, block)))
+                    continue
+                for n in range(pieces.count(block)):
+                    lo, hi = pieces.cut(block.text, n)
+                    if not any(w.counts for s in self.found.of(p, b, lo, hi, block.text[lo:hi]) for w in s.why):
+                        continue
+                    refs.update((self.refs.seal(Spot(What.SPAN, p, b, lo + s.start, lo + s.end)), None)
+                                for s in self.text_spans(p, b, lo, hi) if any(w.counts for w in s.why))
+        return list(refs)
+
+    def _counted_grid(self, p: int, b: int, table: Table) -> Iterator[str]:
+        grid = self.found.grids.get((p, b), Grid())
+        width = max(map(len, table.rows), default=0)
+        for c, (_, _, whys) in grid.columns.items():
+            if any(w.counts for w in whys):
+                yield self.refs.seal(Spot(What.CELLS, p, b, 0, len(table.rows), c, c + 1))
+        for r, row_whys in grid.rows.items():
+            if any(w.counts for w in row_whys):
+                yield self.refs.seal(Spot(What.CELLS, p, b, r, r + 1, 0, width))
 
     # the page
 

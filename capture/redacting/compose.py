@@ -22,6 +22,9 @@ SHEET = frozenset(("xlsx", "xlsm", "xltx", "xltm", "xlsb", "xls", "ods", "ots", 
 TEXT = frozenset(("text", "html", "pdf", "pptx", "pptm", "ppsx", "ppsm", "odp", "ppt", "eml", "msg"))
 """Kinds that are produced anew as Word, Excel and text files; every other kind is left out."""
 
+PLAIN_ENOUGH = 0.6
+"""A plain body is taken rather than the HTML one when it is at least this share of the longest."""
+
 _PLAIN = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _NOBODY = Address("removed", addr_spec="removed@redacted.invalid")
 _POLICY = policy.SMTP
@@ -44,7 +47,9 @@ def compose(extraction: Extraction, cuts: Cuts) -> Copy:
     bodies = [p for p, part in enumerate(extraction.parts) if _is_body(part)]
     texts = {p: _text(extraction, p, cuts) for p in bodies
              if extraction.parts[p].status == "read" and p not in cuts.parts}
-    main = max(texts, key=lambda p: (len(texts[p].strip()), -p), default=None)
+    longest = max((len(text.strip()) for text in texts.values()), default=0)
+    main = max(texts, default=None, key=lambda p: (
+        len(texts[p].strip()) >= PLAIN_ENOUGH * longest, extraction.parts[p].kind == "text", len(texts[p].strip()), -p))
     mail.set_content(_wire(texts[main]) if main is not None else "", cte="quoted-printable")
     number = 0
     for p, part in enumerate(extraction.parts):
@@ -104,7 +109,7 @@ def _headers(mail: EmailMessage, extraction: Extraction, cuts: Cuts) -> None:
 
 def _party(party: Party, cuts: Cuts) -> Address | None:
     """A sender or recipient, without what was taken out; None when the address itself was."""
-    if not party.email or cuts.left_in(party.email):
+    if not party.email or cuts.takes(party.email):
         return None
     name = cuts.clean(_PLAIN.sub(" ", party.name)).strip()
     try:

@@ -100,6 +100,11 @@ class Cuts:
         """Whether a value that was taken out stands in a text."""
         return bool(self._again(text))
 
+    def takes(self, value: str) -> bool:
+        """Whether this very value was taken out: the address of a party stays when only their name was."""
+        words = tuple(_WORDS.findall(value.casefold()))
+        return bool(words) and words in self._first.get(words[0], ())
+
     def text(self, extraction: Extraction, p: int, b: int) -> str:
         """What remains of a text block; "" when it is taken out or not produced anew."""
         block = extraction.parts[p].blocks[b]

@@ -90,15 +90,19 @@ def text_of(redacted: Redacted) -> str:
 
 
 def attached(redacted: Redacted) -> list[tuple[str, bytes]]:
-    return [(str(a.get_filename()), a.get_content().encode() if a.get_content_type() == "text/plain" else a.get_content())
-            for a in produced(redacted).iter_attachments()]
+    files_ = []
+    for part in produced(redacted).iter_attachments():
+        content = part.get_content()
+        files_.append((str(part.get_filename()), content.encode() if isinstance(content, str) else content))
+    return files_
 
 
 @pytest.fixture(scope="module")
 def sick(extractor: SandboxedExtractor, scanner: Scanner) -> Desk:
     text = f"Hi Marcus,\n\nWe need another trainer. {HEALTH} The room is booked.\n\nGurpreet"
-    return Desk(letter(text, html=f"<p>Hi Marcus,</p><p>We need another trainer. {HEALTH} The room is booked.</p>"
-                                  '<a href="https://example.net/irene?id=7">plan</a><p>Gurpreet</p>'), extractor, scanner)
+    html = (f"<p>Hi Marcus,</p><p>We need another trainer. {HEALTH} The room is booked.</p>"
+            '<a href="https://example.net/irene?id=7">plan</a><p>Gurpreet</p>')
+    return Desk(letter(text, html=html), extractor, scanner)
 
 
 def test_the_sentence_goes_everywhere_and_the_rest_stays(sick: Desk) -> None:
@@ -114,7 +118,8 @@ def test_the_sentence_goes_everywhere_and_the_rest_stays(sick: Desk) -> None:
 
 def test_the_headers_the_crm_needs_come_over_and_no_others(sick: Desk) -> None:
     mail = produced(sick.redact(*sick.suggested))
-    assert (mail["From"], mail["To"]) == ("Gurpreet Dhami <gurpreet.dhami@example.com>", "Marcus Lee <marcus.lee@example.org>")
+    assert mail["From"] == "Gurpreet Dhami <gurpreet.dhami@example.com>"
+    assert mail["To"] == "Marcus Lee <marcus.lee@example.org>"
     assert (mail["Message-ID"], mail["In-Reply-To"]) == ("<dhami-cohort2@example.com>", "<earlier@example.org>")
     assert mail["Subject"] == "Cohort 2 trainer"
     assert mail["X-Mailer"] is None
@@ -124,7 +129,7 @@ def test_the_headers_the_crm_needs_come_over_and_no_others(sick: Desk) -> None:
 def test_nothing_removed_is_not_clean(sick: Desk) -> None:
     with pytest.raises(NotClean) as refused:
         sick.redact()
-    assert ("health", "mail, body") in refused.value.kinds
+    assert ("health", "body") in refused.value.kinds
     assert "chemo" not in str(refused.value)
     assert "Irene" not in str(refused.value)
 
@@ -141,13 +146,14 @@ def test_a_paragraph_is_removed_whole(sick: Desk) -> None:
     assert "trainer" not in text_of(made)
 
 
-def test_a_person_named_in_the_address_lines_too_is_taken_out_there(extractor: SandboxedExtractor,
-                                                                    scanner: Scanner) -> None:
+def test_a_person_taken_out_of_the_text_is_taken_out_of_the_address_lines(extractor: SandboxedExtractor,
+                                                                          scanner: Scanner) -> None:
     desk = Desk(letter("Gurpreet Dhami asked for the hall."), extractor, scanner)
-    ref = next(m.ref for m in masks(whole(desk.extraction, desk.report)) if m.kind == "person" and m.section
-               and "[" not in m.label and m.ref in _refs_of(desk, "body"))
-    mail = produced(desk.redact(ref))
-    assert mail["From"] == "\"[removed]\" <gurpreet.dhami@example.com>" or "Gurpreet Dhami" not in str(mail["From"])
+    person, = _refs_of(desk, "body")
+    mail = produced(desk.redact(person))
+    assert mail["From"] == '"[removed]" <gurpreet.dhami@example.com>'
+    address = next(m.ref for m in masks(whole(desk.extraction, desk.report)) if m.kind == "e-mail")
+    assert produced(desk.redact(address))["From"] == "removed <removed@redacted.invalid>"
 
 
 def _refs_of(desk: Desk, place: str) -> set[str]:
@@ -191,8 +197,8 @@ def test_a_value_of_a_sheet_goes_out_of_the_text_too(roster: Desk, extractor: Sa
     mail = letter("Ask Pfeiffer about 20418201, the hall is free.")
     mail.add_attachment(files.xlsx("list", ROSTER), maintype=XLSX[0], subtype=XLSX[1], filename="list.xlsx")
     desk = Desk(mail, extractor, scanner)
-    made = desk.redact(*desk.suggested, *(m.ref for m in masks(whole(desk.extraction, desk.report)) if m.kind == "person"
-                                          and m.ref not in _refs_of(desk, "headers")))
+    people = [m.ref for m in masks(whole(desk.extraction, desk.report)) if m.kind == "person"]
+    made = desk.redact(*desk.suggested, *(ref for ref in people if ref not in _refs_of(desk, "headers")))
     assert "20418201" not in text_of(made)
     assert "Pfeiffer" not in text_of(made)
     assert "the hall is free" in text_of(made)
@@ -224,7 +230,8 @@ def test_word_pdf_and_text_come_over_as_text_alone(extractor: SandboxedExtractor
     assert len(made.left_out) == 1
 
 
-def test_hidden_sheets_comments_and_properties_do_not_come_over(extractor: SandboxedExtractor, scanner: Scanner) -> None:
+def test_hidden_sheets_comments_and_properties_do_not_come_over(extractor: SandboxedExtractor,
+                                                                scanner: Scanner) -> None:
     book = openpyxl.Workbook()
     book.active.append(["Seat", "Room"])
     book.active.append([1, "=1+1"])
@@ -259,7 +266,7 @@ def test_what_is_left_of_a_value_refuses_the_copy(sick: Desk, monkeypatch: pytes
     """Even a fault in the cutting does not let a removed value through."""
     from capture.redacting import cutting
 
-    monkeypatch.setattr(cutting, "_without", lambda text, spans: text)
+    monkeypatch.setattr(cutting, "_without", lambda text, _spans: text)
     with pytest.raises(NotClean) as refused:
         sick.redact(*sick.suggested)
     assert "removed-value" in {kind for kind, _ in refused.value.kinds}
