@@ -108,6 +108,7 @@ def case_thing(request: Request, visitor: Visitor) -> Thing:
 
 def queue(at: Desk, **filters: str | bool | int) -> Queue:
     """One page of the queue, as `store.desk.queue` takes it. Raises `BadState` for a filter there is not."""
+    at.tools.warm()
     _settle(at)
     with at.database.session() as session:
         page = desk.queue(session, at.visitor.person, **filters)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
@@ -13,13 +14,13 @@ from sqlmodel import col, select
 from addin import casework, words
 from addin.casework import at_desk
 from addin.frame import page_for
-from store.access import Action, Scope, reach
+from store.access import Action, Role, Scope, reach
 from store.columns import now
 from store.database import Database
-from store.people_tables import Division, PersonRow
-from store.tables import Capture
+from store.people_tables import Division, PersonDivision, PersonRow, RoleGrant
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:@=/+-]{0,128}")
+MOST_NAMES: Final = 500
 Code = Annotated[str, Query(max_length=600)]
 
 
@@ -35,12 +36,11 @@ def listing(request: Request, tab: Code = "queue", division: Code = "", kind: Co
     kept = {name: value for name, value in filters.items() if value}
     onward = {"tab": tab, **kept, "after": found.page.next}
     person = at.visitor.person
-    everywhere = reach(person, Action.QUEUE_LIST) is Scope.ALL
+    mine = divisions(at.database) if reach(person, Action.QUEUE_LIST) is Scope.ALL else sorted(person.divisions)
     return page_for(
         request, "desk/queue.html", rows=found.page.rows, counts=found.page.counts, overdue=found.page.overdue,
         names=found.names, tab=tab, tabs=words.TABS, filters=filters, filtered=bool(kept), kinds=words.KINDS,
-        divisions=divisions(at.database) if everywhere else sorted(person.divisions),
-        taggers=trackers(at.database) if everywhere else {}, me=person.id, now=now(),
+        divisions=mine, taggers=trackers(at.database, mine), me=person.id, now=now(),
         more="/desk?" + urlencode(onward) if found.page.next else "")
 
 
@@ -50,9 +50,15 @@ def divisions(database: Database) -> list[str]:
         return sorted(session.scalars(select(Division.key)))
 
 
-def trackers(database: Database) -> dict[str, str]:
-    """Who may have tracked something: ids and names of the people of the register whose mailboxes are watched."""
+def trackers(database: Database, divisions: Iterable[str]) -> dict[str, str]:
+    """Who may track something in these divisions: ids and names, by name. Looked up among the people, never among the
+    cases, so that it takes no longer with more of those."""
     with database.reading() as session:
-        boxes = {name.partition("@")[0].casefold() for name in session.scalars(select(Capture.mailbox).distinct())}
-        rows = session.execute(select(PersonRow.id, PersonRow.address).order_by(col(PersonRow.address)))
-        return {ident: name for ident, address in rows if (name := address.partition("@")[0]) in boxes}
+        rows = session.execute(
+            select(PersonRow.id, PersonRow.address)
+            .join(RoleGrant, col(RoleGrant.person_id) == PersonRow.id)
+            .join(PersonDivision, col(PersonDivision.person_id) == PersonRow.id)
+            .where(RoleGrant.role == Role.STAFF, col(RoleGrant.ended).is_(None), col(PersonDivision.ended).is_(None),
+                   col(PersonDivision.division).in_(list(divisions)))
+            .order_by(col(PersonRow.address)).limit(MOST_NAMES))
+        return {ident: address.partition("@")[0] for ident, address in rows}

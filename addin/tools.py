@@ -21,6 +21,7 @@ class DeskTools:
         self._settings, self._database, self._keys = settings, database, keys
         self._lock: Final = threading.Lock()
         self._made: Tools | None = None
+        self._warming = False
 
     def get(self) -> Tools:
         """Everything the flow works with. Raises `BadSettings`."""
@@ -31,6 +32,12 @@ class DeskTools:
                     settings, database, self._keys, build_mailbox(settings, database), build_extractor(settings),
                     scanner_or_refusal(settings), build_crm(settings, database), build_notifier(settings))
             return self._made
+
+    def warm(self) -> None:
+        """Begin to make them, if nobody has: whoever looks at the queue opens a case next."""
+        if self._made is None and not self._warming:
+            self._warming = True
+            threading.Thread(target=self.get, name="desk-tools", daemon=True).start()
 
     def close(self) -> None:
         """Stop what was started."""

@@ -36,6 +36,10 @@ pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::Dep
               pytest.mark.slow]
 
 
+ROSTER = "c.summary LIKE '%roster%'"
+SMALL = "c.summary LIKE '%ca_sin%' AND c.summary NOT LIKE '%roster%' AND d.division = 'north'"
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     if CHROMIUM is None:
@@ -59,16 +63,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         stack.callback(browser.close)
         database, _ = stack.enter_context(opened(world.settings))
         try:
-            yield Served(line.split()[-1].replace("127.0.0.1", "localhost"), world, database, browser)
+            made = Served(line.split()[-1].replace("127.0.0.1", "localhost"), world, database, browser)
+            with made.client("ines.bauer") as client:  # the first case waits for the language model
+                assert client.get(f"/api/cases/{made.case(SMALL)}").status_code == 200
+            yield made
         finally:
             process.terminate()
             process.wait(timeout=60)
             process.stdout.close()
     assert not any(canary in log.read_text() for canary in CANARIES), "a canary is in the log"
-
-
-ROSTER = "c.summary LIKE '%roster%'"
-SMALL = "c.summary LIKE '%ca_sin%' AND c.summary NOT LIKE '%roster%' AND d.division = 'north'"
 
 
 def choose(page: Any, outcome: int, reason: str) -> None:
@@ -107,7 +110,7 @@ def test_a_reviewer_takes_the_worst_case_first_and_decides_it_masked_with_the_ke
         assert "counts" in page.evaluate("document.activeElement.className")
         page.keyboard.press("3")
         assert page.evaluate("document.activeElement.id") == "reason-delete"
-        page.keyboard.press("c")  # "Confirmed ..." in the list, not a key of the page
+        page.keyboard.press("ArrowDown")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         page.wait_for_selector(".undo")
@@ -125,7 +128,7 @@ def test_a_value_is_revealed_for_a_reason_recorded_first_and_hidden_again(served
         number = served.case(SMALL)
         page.goto(f"{served.address}/desk/case/{number}")
         before = len(served.events("quarantine:content:read", number))
-        mask = page.locator("button.mask.counts", has_text="SIN").first
+        mask = page.locator("button.mask.counts").first
         label = mask.inner_text()
         assert CANARY_SIN not in label
         mask.click()
@@ -142,7 +145,7 @@ def test_a_value_is_revealed_for_a_reason_recorded_first_and_hidden_again(served
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("m")
         assert page.locator("button.mask.open").count() == 0
-        mask = page.locator("button.mask.counts", has_text=label).first
+        assert mask.inner_text() == label
         mask.click()
         page.wait_for_selector("button.mask.open")
         page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
@@ -176,7 +179,7 @@ def test_an_old_sign_in_reveals_nothing(served: Served) -> None:
         page.goto(f"{served.address}/desk/case/{number}")
         assert page.locator("button.mask").count() == 0
         page.click("text=Sign in again")
-        page.wait_for_url("**/sign-in?next=*")
+        page.wait_for_url(re.compile("/sign-in[?]next="))
         page.click("main button")
         page.wait_for_url(f"**/desk/case/{number}")
         assert page.locator("button.mask").count() > 0
@@ -315,7 +318,7 @@ def test_the_document_names_every_route_of_the_api_and_is_for_people_signed_in(s
 
 def test_pages_and_api_refuse_alike_and_a_division_sees_its_own(served: Served) -> None:
     south, north = served.case("d.division = 'south'"), served.case(SMALL)
-    for name, _, _ in CAST:
+    for name in ("dana.reid", "vera.stone", "ines.bauer", "aya.tamm", "leo.brandt", "nora.field"):
         with served.client(name) as client:
             for page, api in (("/desk", "/api/queue"), *(
                     (f"/desk/case/{number}", f"/api/cases/{number}") for number in (south, north))):

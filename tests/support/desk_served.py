@@ -19,6 +19,8 @@ from world import World
 from store import audit, people, rules, sessions
 from store.database import Database
 
+TIMEOUT = 60_000
+"""Milliseconds: the machine may be busy."""
 SHOTS = os.environ.get("MAILWEIR_SCREENSHOTS", "")
 
 
@@ -40,7 +42,7 @@ class Served:
                                            java_script_enabled=scripts, bypass_csp=True)  # axe is put in as a script
         context.add_cookies([{"name": "mailweir", "value": token, "url": self.address}])
         page = context.new_page()
-        page.set_default_timeout(30_000)  # the first case loads the language model
+        page.set_default_timeout(TIMEOUT)
         page.said = []
         page.asked = []
         page.on("console", lambda message: page.said.append(message.text))
@@ -55,7 +57,7 @@ class Served:
     def client(self, name: str, *, fresh: bool = True) -> Iterator[httpx.Client]:
         """A program with somebody's session."""
         token = self.session_of(name, fresh=fresh)
-        with httpx.Client(base_url=self.address, cookies={"mailweir": token}, trust_env=False, timeout=60,
+        with httpx.Client(base_url=self.address, cookies={"mailweir": token}, trust_env=False, timeout=180,
                           headers={"x-form-token": sessions.form_token(token)}) as made:
             yield made
 
