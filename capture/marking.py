@@ -23,8 +23,6 @@ from store.tables import Capture, CaptureState, Case, CaseState
 
 OF_CASES: Final = (states.HELD, states.IN_REVIEW, states.NOT_TRACKED)
 """States that follow the case of a held item."""
-MOST_CHANGES: Final = 3
-
 
 def show(tools: Tools, capture: str, state: str) -> bool:
     """Put the state on the item, with our stamp; False when the item is not there any more.
@@ -32,15 +30,22 @@ def show(tools: Tools, capture: str, state: str) -> bool:
     A held item shows how its case stands, whatever was asked for: held, in review, or not tracked once it was
     destroyed. When that changes while it is written, it is written again. Raises what `Mailbox.mark` raises.
     """
-    there = False
-    for _ in range(MOST_CHANGES):
-        with tools.database.reading() as session:
-            wanted = standing(session, ledger.get(session, capture), state)
-        there = bool(wanted) and _write(tools, capture, wanted)
-        with tools.database.reading() as session:
-            if not there or standing(session, ledger.get(session, capture), state) == wanted:
-                break
-    return there
+    with tools.database.reading() as session:
+        row = ledger.get(session, capture)
+        spot, wanted = places.spot_of(tools.keys, row), standing(session, row, state)
+    if spot is None:
+        return False
+    ref, shown = ref_to(row, spot), ""
+    while wanted and wanted != shown:
+        fresh = _write(tools, ref, wanted, Stamp(capture, wanted, row.generation))
+        if fresh is None:
+            return False
+        ref, shown = fresh, wanted
+        with tools.database.session() as session:
+            places.showed(session, capture, shown, source_key=source_key(tools, ref),
+                          locator=places.seal(tools.keys, ref.mailbox, Spot(ref.key, ref.identity, spot.message_id)))
+            wanted = standing(session, ledger.get(session, capture), state)  # its place may be forgotten by now
+    return bool(shown)
 
 
 def standing(session: Session, row: Capture, state: str = states.HELD) -> str:
@@ -58,27 +63,18 @@ def standing(session: Session, row: Capture, state: str = states.HELD) -> str:
     return states.IN_REVIEW if filing.in_review(session, row.case_id) else states.HELD
 
 
-def _write(tools: Tools, capture: str, state: str) -> bool:
-    with tools.database.reading() as session:
-        row = ledger.get(session, capture)
-        spot = places.spot_of(tools.keys, row)
-        if spot is None:
-            return False
-        ref, stamp = ref_to(row, spot), Stamp(capture, state, row.generation)
+def _write(tools: Tools, ref: ItemRef, state: str, stamp: Stamp) -> ItemRef | None:
+    """Write the state on the item; where it is now, None when it is not there any more."""
     try:
-        fresh = tools.mailbox.mark(ref, state, stamp)
+        return tools.mailbox.mark(ref, state, stamp)
     except ItemGone:
-        moved = tools.mailbox.locate(ref, capture)
+        moved = tools.mailbox.locate(ref, stamp.capture)
         if moved is None:
-            return False
+            return None
         try:
-            fresh = tools.mailbox.mark(moved, state, stamp)
+            return tools.mailbox.mark(moved, state, stamp)
         except ItemGone:
-            return False
-    with tools.database.session() as session:
-        places.showed(session, capture, state, source_key=source_key(tools, fresh),
-                      locator=places.seal(tools.keys, fresh.mailbox, Spot(fresh.key, fresh.identity, spot.message_id)))
-    return True
+            return None
 
 
 def show_pending(tools: Tools, capture: str) -> None:
