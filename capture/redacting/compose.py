@@ -145,8 +145,8 @@ def _attach(mail: EmailMessage, extraction: Extraction, p: int, cuts: Cuts, numb
               for b, block in enumerate(part.blocks)]
     tables = [b for b in blocks if not isinstance(b, str) and b]
     if part.kind in SHEET and all(map(fits_sheet, tables)):
-        texts = [[line] for b in blocks if isinstance(b, str) for line in b.splitlines() if line.strip()]
-        mail.add_attachment(xlsx([*tables, *([texts] if texts else [])]), maintype="application",
+        # text beside the cells is another writing of them (a date as its number), a box or a chart: not the sheet
+        mail.add_attachment(xlsx(tables), maintype="application",
                             subtype="vnd.openxmlformats-officedocument.spreadsheetml.sheet",
                             filename=f"document {number}.xlsx")
     elif part.kind in WORD:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from capture.masks.refs import BadRef, Refs, Spot, What, at
-from capture.masks.words import is_ordinary
+from capture.masks.words import MONTH_NAMES, is_ordinary, may_be_name
 from pii_scan.text import Block, Extraction, Label, Table
 
 REMOVED = "[removed]"
@@ -22,6 +22,7 @@ KEPT = frozenset((Label.TEXT, Label.SUBJECT, Label.ADDRESSES, Label.SIGNATURE, L
 """Labels of what is produced anew. Comments, notes, hidden text, page margins, properties, links and names are not."""
 
 _WORDS = re.compile(r"\w+")
+_TOO_COMMON = MONTH_NAMES | {"will", "may", "mark", "can", "art", "bill", "grant", "young", "page"}
 _LONGEST = 60
 """Words of a value looked for elsewhere."""
 
@@ -47,10 +48,9 @@ class Cuts:
         known: set[tuple[str, ...]] = set()
         for ref in dict.fromkeys(remove):
             spot = refs.open(ref)
-            values = cuts._take(extraction, spot)
-            for value in values:
+            for value in cuts._take(extraction, spot):
                 words = tuple(_WORDS.findall(value.casefold()))
-                if words not in known and _is_telling(words):
+                if words not in known and _is_telling(words, sentence=spot.what is What.SPAN):
                     known.add(words)
                     cuts._first.setdefault(words[0], []).append(words)
         for options in cuts._first.values():
@@ -117,11 +117,10 @@ class Cuts:
         table = extraction.parts[p].blocks[b]
         if not isinstance(table, Table) or table.label not in KEPT or (p, b) in self.blocks or p in self.parts:
             return []
-        width = max(map(len, table.rows), default=0)
         rows, columns = set[int](), set[int]()
         cells: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for box in self.boxes.get((p, b), ()):
-            if box.end - box.start == 1 and box.right - box.left == 1 and width > 1:
+            if box.end - box.start == 1 and box.right - box.left == 1:
                 cells.setdefault((box.start, box.left), []).append((box.first, box.last))
             elif box.end - box.start == len(table.rows):
                 columns.update(range(box.left, box.right))
@@ -153,13 +152,15 @@ class Cuts:
         return found
 
 
-def _is_telling(words: tuple[str, ...]) -> bool:
-    """Whether words say enough to be looked for elsewhere: not one ordinary word, not a short number."""
+def _is_telling(words: tuple[str, ...], *, sentence: bool) -> bool:
+    """Whether words say enough to be looked for elsewhere: a name, a number of four digits and more, any word that is
+    not ordinary; of a `sentence` three ordinary words as well."""
     if not words or len(words) > _LONGEST or sum(map(len, words)) < 3:
         return False
-    if len(words) >= 3:
+    if sentence and len(words) >= 3:
         return True
-    return any((w.isdecimal() and len(w) >= 4) or (not w.isdecimal() and not is_ordinary(w)) for w in words)
+    return any(len(w) >= 4 if w.isdecimal() else not is_ordinary(w) or (may_be_name(w) and w not in _TOO_COMMON)
+               for w in words)
 
 
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import email
 import email.policy
 import io
@@ -179,6 +180,18 @@ def test_columns_of_a_sheet_go_and_the_copy_has_a_neutral_name(roster: Desk) -> 
     book = openpyxl.load_workbook(io.BytesIO(data))
     assert book.sheetnames == ["Sheet1"]
     assert [c.value for row in book.active.rows for c in row if c.value] == []
+
+
+def test_dates_are_not_left_in_another_writing(extractor: SandboxedExtractor, scanner: Scanner) -> None:
+    """A date cell is read in several ways; what is taken out is the cell, so no other way of it may come over."""
+    born = dt.date(1996, 4, 18)
+    mail = letter("The list is attached.", subject="The list")
+    mail.add_attachment(files.xlsx("list", [ROSTER[0], *([*row[:3], born] for row in ROSTER[1:])]), maintype=XLSX[0],
+                        subtype=XLSX[1], filename="list.xlsx")
+    desk = Desk(mail, extractor, scanner)
+    made = desk.redact(*desk.suggested)
+    assert "1996" not in "".join(p.text() for p in made.extraction.parts)
+    assert str((born - dt.date(1899, 12, 30)).days) not in "".join(p.text() for p in made.extraction.parts)
 
 
 def test_rows_and_cells_of_a_sheet_go(roster: Desk) -> None:
