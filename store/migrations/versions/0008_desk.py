@@ -19,6 +19,12 @@ depends_on = None
 _PAGE = 500
 _FIXED = ("case_id", "outcome", "reason", "made_by", "made_key", "tagger", "needs_second", "batch")
 
+_NO_PARTY = """
+    CREATE TRIGGER ruling_no_party_{name} BEFORE {verb} ON ruling
+    WHEN EXISTS (SELECT 1 FROM case_party WHERE case_id = NEW.case_id AND digest IN (NEW.made_key, NEW.second_key))
+         OR (NEW.second_key <> '' AND NEW.second_key = NEW.made_key)
+    BEGIN SELECT RAISE(ABORT, 'nobody rules on their own mail, and nobody agrees with themselves'); END"""
+
 
 def upgrade() -> None:
     """Four new tables; every case there is gets its row for the queue."""
@@ -146,12 +152,7 @@ def _make_incident() -> None:
 def _protect_on_sqlite() -> None:
     """No ruling by a party, what was ruled is never rewritten, no ruling is removed."""
     for name, verb in (("insert", "INSERT"), ("update", "UPDATE OF made_key, second_key")):
-        op.execute(f"""
-            CREATE TRIGGER ruling_no_party_{name} BEFORE {verb} ON ruling
-            WHEN EXISTS (SELECT 1 FROM case_party WHERE case_id = NEW.case_id
-                         AND digest IN (NEW.made_key, NEW.second_key))
-                 OR (NEW.second_key <> '' AND NEW.second_key = NEW.made_key)
-            BEGIN SELECT RAISE(ABORT, 'nobody rules on their own mail, and nobody agrees with themselves'); END""")
+        op.execute(_NO_PARTY.replace("{name}", name).replace("{verb}", verb))
     changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in _FIXED)
     op.execute(f"""
         CREATE TRIGGER ruling_fixed BEFORE UPDATE ON ruling
