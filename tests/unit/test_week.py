@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,15 +14,21 @@ import pytest
 from register import enter
 from sqlalchemy import text
 from stores import behind_our_back, opened
+from world import make_world
 
-from capture import weekly
+from capture import auditing, weekly
+from capture.acting import UnknownActor
+from capture.wiring import opened as opened_home
+from capture.wording import WordsRefused
+from pii_scan.findings import Category, Decision, Finding, Report, Verdict
+from pii_scan.text import Extraction
 from store import audit, week
 from store.access import APART, Action, Person, Role, may
 from store.columns import now
 from store.crm_tables import Activity
 from store.crypto import Keys
 from store.database import Database
-from store.errors import BadState, DatabaseConflict, NotFound
+from store.errors import BadState, DatabaseConflict, NotAllowed, NotFound
 from store.week_rules import FLAGS, WeekRules, bounds, week_before, week_of
 
 ZONE = ZoneInfo("America/Vancouver")
@@ -220,3 +227,44 @@ def test_missing_weeks_are_built_and_an_unsigned_one_is_told_once(home: Home, no
     with home.db.reading() as s:
         told = s.execute(text("SELECT recipient, template FROM notice")).all()
     assert {tuple(row) for row in told} == {("aya@example.org", "week-unsigned")}
+
+
+# ------------------------------------------------------------------------------------------ at a terminal
+
+class Reader:
+    """A scanner that blocks a text with a digit in it."""
+
+    def scan(self, extraction: Extraction) -> Report:
+        found = any(c.isdigit() for c in extraction.parts[0].text())
+        return Report((Finding(Category.GOVERNMENT_ID, "sin", "text", 0, 0, 0, 1, 1.0),) if found else ())
+
+    def decide(self, report: Report, _extraction: Extraction) -> Decision:
+        return Decision(Verdict.BLOCK if report.findings else Verdict.PASS, "test", "test@1", report.findings)
+
+
+def test_at_the_terminal_only_an_auditor_signs_and_every_reading_is_found(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = make_world(tmp_path / "home").settings
+    monkeypatch.setattr(weekly, "build_scanner", lambda _settings: Reader())
+    with opened_home(settings) as (db, _), db.session() as s:
+        dana = enter(s, "dana", Role.STAFF)
+        enter(s, "aya", Role.AUDITOR)
+        audit.append(s, "crm:record:read", actor=dana, subject="c" * 32, body={"kind": "contact"})
+    name = weekly.shown(settings, actor="aya@example.org")["week"]
+    for actor, error in (("dana@example.org", NotAllowed), ("", UnknownActor), ("root", UnknownActor)):
+        with pytest.raises(error):
+            weekly.sign(settings, name, actor=actor, comments={}, rest="seen")
+    with pytest.raises(NotAllowed):
+        weekly.shown(settings, name, actor="dana@example.org")
+    with pytest.raises(WordsRefused, match="government_id"):
+        weekly.sign(settings, name, actor="aya@example.org", comments={"chain-unverified-1": "130 692 544"})
+    signed = weekly.sign(settings, name, actor="aya@example.org", comments={"chain-unverified-1": "nobody was there"})
+    assert signed["flags"] == 1
+    assert weekly.shown(settings, name)["comments"][0]["text"] == "nobody was there"
+    rows = auditing.show(settings, last=50, reads=True, person="dana@example.org")
+    assert [(r["how"], r["subject"]) for r in rows] == [("view", "c" * 32)]
+    assert auditing.show(settings, last=50, reads=True, until="2020-01-01") == []
+    assert [r["action"] for r in auditing.show(settings, last=50, reads=True, subject=name)] == ["week:pack:read"] * 2
+    with pytest.raises(NotAllowed):
+        auditing.show(settings, last=50, reads=True, actor="dana@example.org")
+    assert auditing.show(settings, last=3)[-1]["action"] == "audit:readings:read"
