@@ -61,7 +61,7 @@ STATUS: Final[Mapping[str, int]] = {
     "scan-failed": 503, "try-later": 503}
 """Code of an error of ours -> status of the answer. Any other is a fault of the service: 500."""
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Problem} for status in (401, 403, 404, 409, 410, 413, 422, 429, 503)}
+    status: {"model": Problem} for status in (400, 401, 403, 404, 408, 409, 410, 413, 422, 429, 503)}
 
 
 def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:

@@ -13,6 +13,7 @@ import asyncio
 import ipaddress
 import json
 import logging
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 that may be cached)."""
 STRICT_TRANSPORT: Final = "max-age=31536000"
 LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::[0-9]{1,5})?")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -207,5 +209,6 @@ def _is_address(text: str) -> bool:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port."""
-    return (host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]).lower()
+    """A Host header without its port; "" when it is none."""
+    found = _HOST.fullmatch(host)
+    return found[1].lower() if found else ""

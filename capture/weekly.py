@@ -25,7 +25,7 @@ from store.account_tables import WeekPack
 from store.columns import now
 from store.crypto import Keys
 from store.database import Database
-from store.errors import BadState, DatabaseLocked
+from store.errors import BadState, DatabaseLocked, NotFound
 from store.week_rules import FLAGS, WeekRules, bounds, week_before, week_of
 
 log = logging.getLogger("mailweir.week")
@@ -134,6 +134,9 @@ def look(database: Database, keys: Keys, rules: WeekRules, name: str = "", *, ac
     """As `shown`, for an open database and somebody who was let in; the look is audited before it is given."""
     chosen = name or week_before(week_of(now(), rules.zone), rules.zone)
     over = bounds(chosen, rules.zone)[1] <= now()
+    with database.reading() as session:
+        if not week.reaches(session, chosen, rules):
+            raise NotFound("the audit had not begun")
     pack = week.build(database, chosen, rules) if over else None
     if pack is None and bounds(chosen, rules.zone)[0] > now():
         raise BadState("the week has not begun")

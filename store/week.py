@@ -335,6 +335,12 @@ def overdue(session: Session, rules: WeekRules, *, at: datetime | None = None) -
                                  .order_by(col(WeekPack.week))))
 
 
+def reaches(session: Session, week: str, rules: WeekRules) -> bool:
+    """Whether the audit goes back to this week or to the one after it: of earlier ones nobody makes a pack."""
+    first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
+    return not first or week >= week_before(week_of(datetime.fromisoformat(first), rules.zone), rules.zone)
+
+
 def missing(session: Session, rules: WeekRules, *, at: datetime | None = None) -> tuple[str, ...]:
     """The weeks that are over and have no pack yet, oldest first: since the last pack, or since the audit began."""
     week = week_before(week_of(at or now(), rules.zone), rules.zone)

@@ -27,7 +27,7 @@ FLAGS: Final[dict[str, str]] = {
     "overdue": "Cases past their service level",
 }
 """Every flag there is, and what it says."""
-_WEEK: Final = re.compile(r"(\d{4})-W(\d{2})")
+_WEEK: Final = re.compile(r"(2[0-9]{3})-W([0-9]{2})")
 
 
 @dataclass(frozen=True, slots=True)

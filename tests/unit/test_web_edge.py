@@ -68,6 +68,7 @@ def test_an_error_says_a_code_and_the_request_and_repeats_nothing(settings: Sett
     pytest.param("weir.example.org", 200, id="named in the settings"),
     pytest.param("WEIR.example.org:443", 200, id="upper case"),
     pytest.param("evil.example", 421, id="a name that leads here by DNS"),
+    pytest.param("localhost:80:evil.example", 421, id="something behind the port"),
     pytest.param("", 421, id="empty"),
 ])
 def test_only_known_host_names_are_answered(settings: Settings, host: str, status: int) -> None:
