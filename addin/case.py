@@ -7,7 +7,7 @@ An act answers with the way back to the case, so that a page loaded anew does no
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -22,8 +22,8 @@ from addin.frame import page_for
 from addin.pages import SENTENCES
 from capture.masked import BlockView, CaseView, Masked, PartView, TableView, Why
 from capture.redaction import NotClean
-from store.access import Action, may
-from store.desk import BULK_MOST
+from store.access import Action, Scope, may, reach
+from store.desk import BULK_MOST, Event
 from store.tables import OPEN_CASE
 
 _REF: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -164,14 +164,26 @@ def _family(request: Request, made: object) -> HTMLResponse:
 def _page(request: Request, shown: Shown, status: int = 200, **more: object) -> HTMLResponse:
     person = request.state.visitor.person
     closed = shown.case.state not in OPEN_CASE
-    may_rule = not closed and shown.ruling is None and shown.row.state != "escalated" and bool(
-        may(person, Action.CASE_RELEASE, request.state.thing))
+    may_rule = not closed and shown.ruling is None and shown.row.state != "escalated" and shown.row.claimed_by in (
+        "", person.id) and bool(may(person, Action.CASE_RELEASE, request.state.thing))
     return page_for(
         request, "desk/case.html", status, **{
             "row": shown.row, "case": shown.case, "ruling": shown.ruling, "view": shown.view, "closed": closed,
-            "parts": _parts(shown.view), "history": shown.history, "remarks": shown.remarks, "names": shown.names,
-            "me": person.id, "fresh": person.fresh, "may_rule": may_rule, "reveal_seconds": REVEAL_SECONDS,
+            "parts": _parts(shown.view), "history": _together(shown.history), "remarks": shown.remarks,
+            "names": shown.names, "me": person.id, "fresh": person.fresh, "may_rule": may_rule,
+            "may_free": reach(person, Action.CASE_CLAIM) is Scope.ALL, "reveal_seconds": REVEAL_SECONDS,
             "undo_seconds": int(UNDO_SECONDS), "not_clean": (), **more})
+
+
+def _together(history: Sequence[Event]) -> list[tuple[Event, int]]:
+    """The history with the same thing done again at once as one line: its last time, and how often."""
+    lines: list[tuple[Event, int]] = []
+    for one in history:
+        if lines and (lines[-1][0].actor, lines[-1][0].what, lines[-1][0].code) == (one.actor, one.what, one.code):
+            lines[-1] = (one, lines[-1][1] + 1)
+        else:
+            lines.append((one, 1))
+    return lines
 
 
 def _parts(view: CaseView | None) -> list[PartShown]:

@@ -75,7 +75,14 @@ EVENTS: Final[Mapping[str, str]] = {
     "capture:item:held": "held for review", "capture:item:joined": "tracked by somebody else as well",
     "quarantine:case:read": "looked at it, masked", "quarantine:content:read": "had something revealed",
     "quarantine:case:released": "let it pass", "quarantine:case:deleted": "had its content destroyed",
-    "quarantine:content:destroyed": "content destroyed",
+    "quarantine:content:destroyed": "content destroyed", "capture:item:marked": "its state was shown in the mailbox",
+    "quarantine:case:redacted": "let a redacted copy pass", "quarantine:case:escalated": "made it an incident",
+    "quarantine:case:claimed": "took it on", "quarantine:case:unclaimed": "gave it back",
+    "quarantine:case:ruled": "decided", "quarantine:case:undone": "took the decision back",
+    "quarantine:case:agreed": "agreed as the second person", "quarantine:case:disagreed": "did not agree",
+    "quarantine:case:overdue": "those in charge were told that it is overdue",
+    "incident:case:closed": "closed the incident", "case:report:made": "said that the hold is wrong",
+    "case:report:read": "read what its user says", "case:report:answered": "answered its user",
 }
 """What the history of a case says for the audit's events; others are shown by their name."""
 
