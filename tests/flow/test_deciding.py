@@ -426,11 +426,10 @@ def test_what_is_overdue_goes_up_and_stays_held(weir: Weir) -> None:
     assert [later(hours=5), later(hours=1), later(days=1), later(days=1), later(days=40), later(days=40)] == [
         1, 0, 1, 0, 1, 0]
     told = weir.notices("overdue")
-    assert [(who, data["told"]) for who, data in told] == [
-        ("deputy@example.org", 1), ("ines@example.org", 2), ("ines@example.org", 3)] or [
-        data["told"] for who, data in told if who.startswith("ines")] in ([2, 3], [3, 2])
+    assert sorted((who, data["told"]) for who, data in told) == [
+        ("deputy@example.org", 1), ("ines@example.org", 2), ("ines@example.org", 3)]
     assert all(data == {"cases": 1, "bands": {"critical": 1}, "told": data["told"]} for _, data in told)
-    assert pipeline.deliver(weir.tools) == 4
+    assert pipeline.deliver(weir.tools) == 3
     words = (weir.tools.settings.home / "notices.jsonl").read_text("utf-8").splitlines()[-3:]
     assert all(number not in line and "130" not in line and json.loads(line) for line in words)
     assert (weir.state(number), weir.shown(item)) == ("held", ["CRM: held"])
