@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from capture import wire
-from capture.acting import acting, required
+from capture.acting import acting, person_of, required
 from capture.errors import BadInput
 from capture.matching import FREEMAIL, domain_of
 from capture.notices import address
@@ -27,7 +27,7 @@ from capture.settings import Settings
 from capture.wiring import Tools, assembled, opened, scan_with
 from pii_scan.findings import Decision, Finding, Report
 from pii_scan.text import Block, Extraction, Table
-from store import allow, audit, cases, people, quarantine
+from store import allow, audit, cases, desk, people, quarantine
 from store.access import Action, Scope, Thing, reach
 from store.account_tables import AllowRule
 from store.allow import Allowed, Wish
@@ -162,7 +162,8 @@ def candidates_of(settings: Settings, number: str, *, actor: str = "") -> tuple[
     """As `candidates`, for somebody at a terminal; the look is audited."""
     with assembled(settings) as tools:
         with tools.database.session() as session:
-            about = case_thing(session, tools, number)
+            person = person_of(session, actor)
+            about = desk.thing(session, tools.keys, number, person) if person else Thing()
             who = acting(session, actor, Action.CASE_READ, about)
             audit.append(session, "quarantine:case:read", actor=who, subject=cases.get(session, number).number)
         return candidates(tools, number)
@@ -315,9 +316,9 @@ def rule_thing(row: AllowRule) -> Thing:
 def case_thing(session: Any, tools: Tools, number: str) -> Thing:
     """A case as something a rule is proposed from: it belongs to the division of the one who tracked it first."""
     case = cases.get(session, number)
-    desk = session.get(DeskCase, case.id)
-    if desk is not None and desk.division:
-        return Thing(desk.division, desk.tagger)
+    row = session.get(DeskCase, case.id)
+    if row is not None and row.division:
+        return Thing(row.division, row.tagger)
     first = next(iter(cases.trackers(session, case)), None)
     domain = tools.settings.mailbox.domain
     return Thing(people.home_division(session, address(first.mailbox, domain)) if first else "")
