@@ -28,6 +28,7 @@ import uvicorn
 from addin.app import build_app
 from addin.edge import is_loopback
 from addin.errors import BadCertificate, CannotListen, PortTaken, UnsafeListen, WebError, WorkerFailed
+from addin.patience import Patience
 from capture.logs import fields
 from capture.settings import Settings, WebSettings
 from capture.wiring import opened
@@ -61,7 +62,7 @@ def serve(settings: Settings, *, worker: bool = True, listening: Callable[[str],
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, date_header=True, proxy_headers=False,
             timeout_graceful_shutdown=web.stop_seconds, timeout_keep_alive=15, limit_concurrency=web.connections,
-            h11_max_incomplete_event_size=32 * 1024, http="h11", ws="none", lifespan="on",
+            h11_max_incomplete_event_size=32 * 1024, http=Patience, ws="none", lifespan="on",
             ssl_context_factory=(lambda *_: tls) if tls else None)
         if tls is not None:
             config.ssl_certfile, config.ssl_keyfile = web.tls_cert, web.tls_key

@@ -33,10 +33,10 @@ def roster() -> bytes:
 SMALL = f"Hello,\n\nthe room is booked for Monday. Her {{what}} is {CANARY_SIN}.\n\nRegards\nRose\n"
 
 
-def make_desk_world(home: Path) -> World:
+def make_desk_world(home: Path, **more: bytes) -> World:
     """The home, everything in it held: north has a roster (the worst), three mails of one family, one its own reviewer
-    wrote; south has one. One of them cannot be read."""
-    world = make_world(home, SETTINGS + '[sign_in]\nkind = "demo"\n')
+    wrote; south has one, and `more` mails by name. One of them cannot be read."""
+    world = make_world(home, SETTINGS + '[sign_in]\nkind = "demo"\nfresh_minutes = 30\n')
     enter_people(world.settings)
     sender = f"{CANARY_NAME} {HOSTILE}".replace('"', "").replace("<", "(").replace(">", ")")
     world.put("dana.reid", "roster", mail(
@@ -52,5 +52,7 @@ def make_desk_world(home: Path) -> World:
                                           attachments=(("archive.zip", "application/zip", archive),)))
     world.put("marcus.lee", "south", mail(f"About {CANARY_NAME}", f"Please note the SIN {CANARY_SIN}.\n",
                                           to="marcus.lee@example.org"))
+    for name, raw in more.items():
+        world.put("marcus.lee", name, raw)
     worker.run(world.settings, once=True)
     return world
