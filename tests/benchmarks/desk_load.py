@@ -2,6 +2,7 @@
 more and more closed cases.
 
     python -m tests.benchmarks.desk_load [--only sqlite|postgres] [--open 20000] [--reviewers 50] [--rounds 4]
+                                         [--closed 0 20000 100000]
 
 Each reviewer lists the queue and opens a case of it, again and again, without a pause. Every case has encrypted content
 that is decrypted, scanned and masked when it is opened. Clients and service share this machine.
@@ -56,29 +57,30 @@ def main() -> int:
     parser.add_argument("--open", type=int, default=20_000)
     parser.add_argument("--reviewers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--closed", type=int, nargs="+", default=CLOSED, metavar="CASES")
     chosen = parser.parse_args()
     good = True
     for kind in ("sqlite", "postgres"):
         if chosen.only in (None, kind):
-            good = measure(kind, chosen.open, chosen.reviewers, chosen.rounds) and good
+            good = measure(kind, chosen) and good
     return 0 if good else 1
 
 
-def measure(kind: str, count: int, reviewers: int, rounds: int) -> bool:
+def measure(kind: str, chosen: argparse.Namespace) -> bool:
     """Print the figures on one kind of database; True when nothing failed and the queue did not get slower."""
     with ExitStack() as stack:
         world = stack.enter_context(a_world(kind))
         began = time.perf_counter()
-        fill(world, count)
-        names = enter_reviewers(world, reviewers)
-        print(f"{kind:9} {count:,} open cases made in {time.perf_counter() - began:.0f} s", flush=True)
+        fill(world, chosen.open)
+        names = enter_reviewers(world, chosen.reviewers)
+        print(f"{kind:9} {chosen.open:,} open cases made in {time.perf_counter() - began:.0f} s", flush=True)
         desk = stack.enter_context(serving_desk(world))
         clients = [stack.enter_context(desk.client(name)) for name in names]
         warm(clients[0])
-        good = crowd(kind, clients, rounds)
+        good = crowd(kind, clients, chosen.rounds)
         medians = []
-        for closed, before in zip(CLOSED, (0, *CLOSED), strict=False):
-            fill(world, closed - before, closed=True, first=count + before)
+        for closed, before in zip(chosen.closed, (0, *chosen.closed), strict=False):
+            fill(world, closed - before, closed=True, first=chosen.open + before)
             if kind == "postgres":
                 with desk.database.engine.connect() as connection:
                     connection.exec_driver_sql("ANALYZE")
@@ -86,7 +88,7 @@ def measure(kind: str, count: int, reviewers: int, rounds: int) -> bool:
             medians.append(statistics.median(times))
             print(f"{kind:9} queue, one reviewer, {closed:>7,} closed cases   {figures(times)}", flush=True)
         grown = medians[-1] / medians[0]
-        print(f"{kind:9} with {CLOSED[-1]:,} closed cases the queue takes {grown:.2f} x as long as with none",
+        print(f"{kind:9} with {chosen.closed[-1]:,} closed cases the queue takes {grown:.2f} x as long as with none",
               flush=True)
         return good and grown < 1.5
 
