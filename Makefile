@@ -25,7 +25,7 @@ demo: $(VENV)/ready  ## work through an invented mailbox and show what was linke
 test: $(VENV)/ready  ## lint, types and every test that needs nothing from outside
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not conformance" -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -m "not conformance" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready  ## lint and types only
 	@$(BIN)/ruff check .
