@@ -25,7 +25,7 @@ demo: $(VENV)/ready  ## work through an invented mailbox and show what was linke
 test: $(VENV)/ready  ## lint, types and every test that needs nothing from outside
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -m "not conformance" -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -m "not conformance" -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready  ## lint and types only
 	@$(BIN)/ruff check .
@@ -33,7 +33,8 @@ check: $(VENV)/ready  ## lint and types only
 
 conformance: $(VENV)/ready  ## the suites over outside data: make conformance DATA=../shared
 	@test -n "$(DATA)" || { echo "name the data folder: make conformance DATA=../shared"; exit 2; }
-	@MAILWEIR_CONFORMANCE_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -m conformance
+	@MAILWEIR_CONFORMANCE_DATA="$(abspath $(DATA))" $(BIN)/python -m pytest -m conformance \
+	  -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/ready  ## speed and memory against peers, as ratios
 	@$(BIN)/python -m tests.benchmarks

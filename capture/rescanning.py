@@ -20,7 +20,7 @@ from capture.desk import actor_name
 from capture.engine import APP_VERSION, Engine, JobState
 from capture.errors import BadInput
 from capture.lifeline import Lifeline
-from capture.ports import StoredKind
+from capture.ports import StoredKind, Wanted
 from capture.rescan import CHUNK, LIST, jobs, wanted_of
 from capture.settings import Settings
 from capture.wiring import RefusingScanner, Tools, assembled, opened
@@ -68,6 +68,8 @@ def start(settings: Settings, asked: Asked, watch: Watch) -> str:
     policy, text, label = _policy(settings, asked.policy)
     with assembled(settings) as tools:
         _check_scanner(tools)
+        if asked.division and not tools.crm.count(Wanted(division=asked.division)):
+            raise BadFilter("--division: no stored item belongs to it")
         total = tools.crm.count(wanted_of(wanted)) if wanted["stored"] else 0
         most = 0 if asked.dry_run else _limit(asked.max_holds or settings.rescan.max_holds, total)
         with _working(tools) as engine:

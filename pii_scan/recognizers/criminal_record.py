@@ -14,6 +14,9 @@ _OFFENCE = (
             r"domestic violence|drug (?:charge|possession)|break and enter|embezzlement|harassment|arson|"
             r"shoplifting|drunk driving)")
 
+_ARRESTED = r"arretee? pour (?!(?:[a-z]{1,12}|[0-9]{1,3}) (?:jours?|semaines?|mois|ans?)\b)"
+"""Arrested for something; a doctor's "arrêté pour trois mois" is sick leave."""
+
 
 class CriminalRecordRecognizer(WordingRecognizer):
     """Find charges, arrests, convictions, record-check results, probation and youth justice of a person.
@@ -71,8 +74,8 @@ class CriminalRecordRecognizer(WordingRecognizer):
             r"{who} (?i:(?:[a-z']{1,12} ){0,5}(?:youth (?:custody|court|justice|probation|record|conference order)|"
             r"young offender|ycja (?:order|record|sentence))\b)")),
         (0.85, "fr", compile_cue(
-            r"{who} (?i:(?:[a-z']{1,12} ){0,3}(?:arretee? (?:pour|par|vendredi|hier)|accusee? de|condamnee? "
-            r"(?:pour|a)|en probation|en prison|en liberte conditionnelle)\b)")),
+            rf"{{who}} (?i:(?:[a-z']{{1,12}} ){{0,3}}(?:{_ARRESTED}|arretee? (?:par|vendredi|hier)|accusee? de|"
+            r"condamnee? (?:pour|a)|en probation|en prison|en liberte conditionnelle)\b)")),
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:casier judiciaire|verification(?: d'antecedents| de casier)?)\b[^.\n]{0,30}\b(?:revele|"
             r"montre|vierge pour|de|pour)\b) (?P<name>(?:M\.|Mme) [A-Z][a-z]{2,15}|[A-Z][a-z]{2,15})")),
@@ -139,7 +142,8 @@ class CriminalRecordRecognizer(WordingRecognizer):
         (0.85, "fr", compile_cue(
             r"{who} (?i:(?:[a-z',]{1,12} ){0,4}(?:plaide coupable|reconnue? coupable|condamnee? [ap]|accusee? (?:de|d'|"
             r"en)|en liberte (?:conditionnelle|sous caution)|en detention|en probation|comparait|"
-            r"absolution (?:conditionnelle|inconditionnelle)|purge sa peine|arretee? pour|"
+            r"absolution (?:conditionnelle|inconditionnelle)|purge sa peine|"
+            rf"{_ARRESTED}|"
             r"un casier(?: judiciaire)?|un dossier criminel)\b)")),
         (0.85, "fr", compile_cue(
             r"(?i:\b(?:son|sa|mon|ma) (?:casier judiciaire|condamnation|agent de probation|peine de prison|"

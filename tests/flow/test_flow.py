@@ -195,7 +195,7 @@ def test_the_worker_watches_until_it_is_told_to_stop(world: World) -> None:
         while categories(path.read_bytes()) != ["CRM: linked"] and time.monotonic() < end:
             time.sleep(0.1)
         process.terminate()
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=180)
     finally:
         process.kill()
     assert process.returncode == 0

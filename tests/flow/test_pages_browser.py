@@ -37,7 +37,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield line.split()[-1].replace("127.0.0.1", "localhost")
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=180)
         if process.stdout is not None:
             process.stdout.close()
 

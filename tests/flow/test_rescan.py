@@ -226,7 +226,7 @@ def test_filters_narrow_a_run(home: Home) -> None:
     assert home.report(start(home, division="north", dry_run=True))["by_division"].keys() == {"north"}
     nothing = home.report(start(home, since="2999-01-01", dry_run=True))
     assert (nothing["state"], nothing["looked_at"], rescanning.exit_code(nothing)) == ("done", 0, 0)
-    for wrong in ({"kinds": ("letter",)}, {"since": "yesterday"}, {"max_holds": "many"}):
+    for wrong in ({"kinds": ("letter",)}, {"division": "nrth"}, {"since": "yesterday"}, {"max_holds": "many"}):
         with pytest.raises(BadFilter):
             start(home, **wrong)
 

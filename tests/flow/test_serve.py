@@ -91,7 +91,7 @@ def until(question: Callable[[], Any], seconds: float) -> None:
 
 def refused(home: Path, *words: str) -> tuple[int, str]:
     done = subprocess.run([*COMMAND, "--home", str(home), *words], cwd=ROOT, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=180, check=False)
     return done.returncode, done.stderr.splitlines()[-2].split(":")[0] if done.stderr else ""
 
 
@@ -142,7 +142,7 @@ def test_killed_without_warning_it_leaves_no_worker_behind(world: World) -> None
         assert worker is not None
         served.process.kill()
         served.process.wait()
-        _, alive = psutil.wait_procs([worker], timeout=60)
+        _, alive = psutil.wait_procs([worker], timeout=180)
         assert alive == []
 
 
@@ -185,7 +185,7 @@ def test_a_port_that_is_taken_is_said_so(world: World) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         done = subprocess.run([sys.executable, "-m", "cli", "serve", "--home", str(world.home), "--port",
-                               str(taken.getsockname()[1])], cwd=ROOT, capture_output=True, text=True, timeout=60,
+                               str(taken.getsockname()[1])], cwd=ROOT, capture_output=True, text=True, timeout=180,
                               check=False)
     assert (done.returncode, done.stderr.split(":")[0], done.stdout) == (2, "port-taken", "")
 

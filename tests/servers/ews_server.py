@@ -144,7 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """One operation."""
         fake = self.server.fake
-        request = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        request = self.rfile.read(length)
+        if len(request) < length:  # the client was killed while it sent this
+            raise ConnectionAbortedError
         root = etree.fromstring(request)
         call = root.find("s:Body", _NAMES)[0]
         operation = etree.QName(call).localname

@@ -159,7 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # headers and body in one segment: else the client waits for a delayed acknowledgement
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client was killed while it sent this
+            raise ConnectionAbortedError
         key = f"{self.command} {self.path}"
         found = re.match(r"/v1\.0/users/([^/?]+)", self.path)
         box = unquote(found[1]) if found else ""

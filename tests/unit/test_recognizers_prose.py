@@ -196,6 +196,8 @@ PASSES = {
         "The former minister was charged with breach of trust, police said.",
         "He was charged with leading the project.",
         "Il comparaît comme témoin expert.",
+        "Son médecin l'a arrêté pour trois mois.",
+        "Elle est arrêtée pour 6 semaines.",
         "Waiting over two hours is charged separately.",
         "All applicants must bring a clean record check.",
     ],
