@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from addin import casework, words
-from addin.casework import REVEAL_SECONDS, UNDO_SECONDS, Shown, at_desk
+from addin.casework import REVEAL_SECONDS, Shown, at_desk
 from addin.frame import page_for
 from addin.pages import SENTENCES
 from capture.masked import BlockView, CaseView, Masked, PartView, TableView, Why
@@ -172,7 +172,7 @@ def _page(request: Request, shown: Shown, status: int = 200, **more: object) -> 
             "parts": _parts(shown.view), "history": _together(shown.history), "remarks": shown.remarks,
             "names": shown.names, "me": person.id, "fresh": person.fresh, "may_rule": may_rule,
             "may_free": reach(person, Action.CASE_CLAIM) is Scope.ALL, "reveal_seconds": REVEAL_SECONDS,
-            "undo_seconds": int(UNDO_SECONDS), "not_clean": (), **more})
+            "undo_seconds": int(request.app.state.settings.review.undo_seconds), "not_clean": (), **more})
 
 
 def _together(history: Sequence[Event]) -> list[tuple[Event, int]]:

@@ -18,7 +18,7 @@ from sqlmodel import col, select
 
 from addin.door import Visitor
 from addin.tools import DeskTools
-from capture import deciding, masked, wire
+from capture import allowing, deciding, masked, wire
 from capture.masked import CaseView
 from pii_scan.findings import Report
 from pii_scan.text import Extraction
@@ -35,8 +35,6 @@ REVEAL_SECONDS: Final = 60
 """What is revealed is hidden again after this long."""
 REMARKS: Final = "remarks"
 """The ref of what people wrote when they asked to see something."""
-UNDO_SECONDS: Final = 10.0
-"""How long a ruling may be taken back."""
 
 
 class Reports:
@@ -45,13 +43,15 @@ class Reports:
 
     def __init__(self, most: int = 128) -> None:
         self._most, self._lock = most, threading.Lock()
-        self._kept: OrderedDict[str, Report] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, tuple[str, ...]], Report] = OrderedDict()
 
-    def of(self, blob: str, extraction: Extraction, tools: DeskTools) -> Report:
-        """The report of this extraction, which lies in this blob."""
+    def of(self, blob: str, extraction: Extraction, tools: DeskTools, division: str) -> Report:
+        """The report of this extraction, which lies in this blob, with the allow rules of a division now."""
+        scanner = allowing.with_rules(tools.get(), division)
+        key = (blob, scanner.ids if isinstance(scanner, allowing.AllowingScanner) else ())
         with self._lock:
-            report = self._kept.pop(blob, None) or tools.get().scanner.scan(extraction)
-            self._kept[blob] = report
+            report = self._kept.pop(key, None) or scanner.scan(extraction)
+            self._kept[key] = report
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
             return report
@@ -67,6 +67,8 @@ class Desk:
     tools: DeskTools
     reports: Reports
     rules: Rules
+    undo_seconds: float
+    """How long a ruling may be taken back."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,7 +97,7 @@ def at_desk(request: Request) -> Desk:
     """The desk of a request that came through the door."""
     state = request.app.state
     return Desk(request.state.visitor, state.database, state.keys, state.tools, state.reports,
-                deciding.rules_of(state.settings))
+                deciding.rules_of(state.settings), state.settings.review.undo_seconds)
 
 
 def case_thing(request: Request, visitor: Visitor) -> Thing:
@@ -133,7 +135,7 @@ def look(at: Desk, number: str, *, offset: int = 0) -> Shown:
     view = None
     if found is not None:
         blob, extraction = found
-        report = at.reports.of(blob, extraction, at.tools)
+        report = at.reports.of(blob, extraction, at.tools, row.division)
         view = masked.view(extraction, report, secret=deciding.secret_of(at.keys, case.number), offset=offset)
     return Shown(row, case, ruling, view, events, written, known)
 
@@ -189,7 +191,7 @@ def rule(at: Desk, number: str, outcome: str, reason: str, *, remove: Collection
         redaction = deciding.redacted(at.tools.get(), number, remove)
     with at.database.session() as session:
         made = desk.propose(session, at.keys, number, at.visitor.person, outcome, reason, redaction=redaction,
-                            seconds=UNDO_SECONDS, rules=at.rules)
+                            seconds=at.undo_seconds, rules=at.rules)
     deciding.owe_show(at.database, number)
     return made
 
@@ -209,9 +211,9 @@ def second(at: Desk, number: str, agree: bool, reason: str, *, batch: bool = Fal
         waiting = desk.pending(session, number)
         if batch and waiting is not None and waiting.batch:
             made = desk.second_all(session, at.keys, waiting.batch, at.visitor.person, agree, reason,
-                                   seconds=UNDO_SECONDS)
+                                   seconds=at.undo_seconds)
             return next(ruling for ruling in made if ruling.case == waiting.case)
-        return desk.second(session, at.keys, number, at.visitor.person, agree, reason, seconds=UNDO_SECONDS)
+        return desk.second(session, at.keys, number, at.visitor.person, agree, reason, seconds=at.undo_seconds)
 
 
 def family(at: Desk, number: str) -> tuple[Family, Mapping[str, str]]:
@@ -226,7 +228,7 @@ def family(at: Desk, number: str) -> tuple[Family, Mapping[str, str]]:
 def rule_all(at: Desk, numbers: Sequence[str], outcome: str, reason: str) -> Bulk:
     """Rule on several cases of one family at once."""
     with at.database.session() as session:
-        made = desk.propose_all(session, at.keys, numbers, at.visitor.person, outcome, reason, seconds=UNDO_SECONDS,
+        made = desk.propose_all(session, at.keys, numbers, at.visitor.person, outcome, reason, seconds=at.undo_seconds,
                                 rules=at.rules)
     for ruling in made.rulings:
         deciding.owe_show(at.database, ruling.case)
@@ -247,11 +249,11 @@ def names(session: Session, ids: Iterable[str]) -> dict[str, str]:
 def _scanned(at: Desk, number: str) -> tuple[Report, Extraction]:
     """What was read of a held item and what the scanner says of it. Raises `ContentDestroyed` when there is nothing."""
     with at.database.reading() as session:
-        found = _content(session, at, cases.get(session, number))
+        found, division = _content(session, at, cases.get(session, number)), desk.row(session, number).division
     if found is None:
         raise ContentDestroyed(f"case {number}")
     blob, extraction = found
-    return at.reports.of(blob, extraction, at.tools), extraction
+    return at.reports.of(blob, extraction, at.tools, division), extraction
 
 
 def _content(session: Session, at: Desk, case: Case) -> tuple[str, Extraction] | None:

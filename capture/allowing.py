@@ -47,6 +47,11 @@ class AllowingScanner:
     def __init__(self, scanner: Scanner, keys: Keys, rules: Sequence[Allowed]) -> None:
         self._scanner, self._keys, self._rules = scanner, keys, tuple(rules)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Which rules these are."""
+        return tuple(rule.id for rule in self._rules)
+
     def scan(self, extraction: Extraction) -> Report:
         """What the scanner finds, with the findings the rules speak for exempted."""
         return scan_with(self._scanner, extraction, lambda found: tuple(
