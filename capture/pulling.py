@@ -77,14 +77,17 @@ def finish_stub(tools: Tools, run: str, item: StoredItem) -> Result:
         pull = pulls.open_of_stub(session, item.ref.id, item.stub)
         if pull is None:
             return result_of(item, Outcome.STUB, case=item.stub)
-        kept, ours = pulls.case_of(session, pull).summary, pull.run_id == run
+        kept = pulls.case_of(session, pull).summary
+        result = Result(
+            item.ref.id, Outcome.HOLD, item.ref.kind.value, item.ref.division, kept["verdict"],
+            tuple(kept["categories"]), tuple(sorted({u["code"] for u in kept["unread"]})), pull.files, item.stub,
+        ) if pull.run_id == run else result_of(item, Outcome.STUB, case=item.stub)
+        rescan.get(session, run, lock=True)  # before the audit, as everywhere
         if pulls.finish(session, pull.id, PullState.PULLED, item.shown_with,
                         rules=rules_of(tools.settings)) is not None:
             _tell(tools, session, pull.id)
-    if not ours:
-        return result_of(item, Outcome.STUB, case=item.stub)
-    return Result(item.ref.id, Outcome.HOLD, item.ref.kind.value, item.ref.division, kept["verdict"],
-                  tuple(kept["categories"]), tuple(sorted({u["code"] for u in kept["unread"]})), pull.files, item.stub)
+        rescan.note(session, run, [result])  # with it: who looks again finds a finished stub and could not tell
+    return result
 
 
 def put_back(tools: Tools, capture: str) -> str:
