@@ -18,6 +18,8 @@ from capture.ports import ItemKind, Stamp
 
 HEADER_BYTES = 256_000
 """How far into a file the header is looked for; a header block beyond that is not a mail's."""
+IDENTITY_BYTES = 64_000
+"""How much of it tells one item from another: far enough from `HEADER_BYTES` that marks push nothing out of it."""
 
 _KEYWORDS = re.compile(rb"^keywords[ \t]*:(?P<value>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)(?:\r?\n|\Z)",
                        re.IGNORECASE | re.MULTILINE)
@@ -50,6 +52,8 @@ class Format:
     private: Callable[[bytes], bool]
     marked: Callable[[bytes, str, Stamp | None, str], bytes]
     without_marks: Callable[[bytes], bytes]
+    head: Callable[[bytes], bytes]
+    """The part near the beginning that tells one item from another, without our marks."""
 
 
 def categories(raw: bytes) -> list[str]:
@@ -85,6 +89,11 @@ def plain_mail(raw: bytes) -> bytes:
     """A mail without categories and stamp."""
     header = header_of(raw)
     return _STAMP.sub(b"", _KEYWORDS.sub(b"", header)) + raw[len(header):]
+
+
+def mail_head(raw: bytes) -> bytes:
+    """The header of a mail, or the first of it, without categories and stamp."""
+    return plain_mail(header_of(raw))[:IDENTITY_BYTES]
 
 
 def without_stamp(raw: bytes) -> bytes:
@@ -144,11 +153,16 @@ def ics_plain(raw: bytes) -> bytes:
     return before + _ICS_STAMP.sub(b"", _ICS_CATEGORIES.sub(b"", component)) + after
 
 
+def ics_head(raw: bytes) -> bytes:
+    """The first bytes of a calendar file, without categories and stamp."""
+    return ics_plain(raw[:HEADER_BYTES])[:IDENTITY_BYTES]
+
+
 MAIL = Format(lambda _: ItemKind.MAIL, categories, stamp_of,
               lambda raw: bool(_UNSENT.search(header_of(raw))), lambda raw: bool(_SENSITIVE.search(header_of(raw))),
-              with_state, plain_mail)
+              with_state, plain_mail, mail_head)
 CALENDAR = Format(ics_kind, ics_categories, ics_stamp, lambda _: False,
-                  lambda raw: bool(_ICS_PRIVATE.search(_component(raw)[1])), ics_with_state, ics_plain)
+                  lambda raw: bool(_ICS_PRIVATE.search(_component(raw)[1])), ics_with_state, ics_plain, ics_head)
 
 
 def _stamp_text(stamp: Stamp) -> bytes:

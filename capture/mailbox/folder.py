@@ -5,8 +5,9 @@ task), or when it lies in a folder of that name. The state is written back as a 
 so that any program shows it, and our stamp beside it; nothing else of the file changes. For the demo, for
 tests, and for exported mail that moves into the CRM.
 
-Identity is the file's inode, which stays when the file is renamed or moved within the file system. The cursor
-of a folder holds, for each item, 8 bytes of its name's hash and 8 of its size, times and inode.
+Identity is the file's inode, which stays when the file is renamed or moved within the file system, together with a
+digest of its head without our marks: a file system gives the inode of a deleted or replaced file to the next new
+file, and that one must not be taken for the item before it. The cursor of a folder holds, for each item, 8 bytes of its name's hash and 8 of its size, times and inode.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class FolderMailbox:
         except OSError as exc:
             raise TryLater(f"mailbox file, {type(exc).__name__}") from None
         style = FORMATS[path.suffix.lower()]
-        fresh = ItemRef(ref.mailbox, ref.key, style.kind(raw), _inode(status))
+        fresh = ItemRef(ref.mailbox, ref.key, style.kind(raw), _identity(style, status, raw))
         if status.st_size > self._max:
             return MailItem(fresh, filemarks.header_of(raw) + b"\n", unread=(Unread("item", "too_large"),))
         self._fetched[ref.mailbox, fresh.identity] = _digest(style, raw)
@@ -153,7 +154,7 @@ class FolderMailbox:
         try:
             raw = path.read_bytes()
             status = path.stat()
-            identity = _inode(status)
+            identity = _identity(style, status, raw)
             digest = _digest(style, raw)
             if (ref.identity and ref.identity != identity) or self._fetched.get(
                     (ref.mailbox, identity), digest) != digest:
@@ -162,7 +163,7 @@ class FolderMailbox:
             if new != raw:
                 self._replace(path, new, status)
                 self._fetched.pop((ref.mailbox, identity), None)
-                identity = _inode(path.stat())
+                identity = _identity(style, path.stat(), new)
                 if state == states.PENDING:
                     self._fetched[ref.mailbox, identity] = digest
         except (FileNotFoundError, NotADirectoryError):
@@ -172,7 +173,7 @@ class FolderMailbox:
         return ItemRef(ref.mailbox, ref.key, style.kind(raw), identity)
 
     def locate(self, ref: ItemRef, capture: str = "", message_id: str = "") -> ItemRef | None:
-        """Look through the mailbox for the inode, our stamp, or the Message-ID. A mailbox whose directory was taken
+        """Look through the mailbox for the identity, our stamp, or the Message-ID. A mailbox whose directory was taken
         away below a readable root took its items along. Raises `Unreachable` when the root is away."""
         if ref.mailbox not in self.mailboxes():
             return None
@@ -180,12 +181,14 @@ class FolderMailbox:
         by_message: ItemRef | None = None
         for folder in self.folders(ref.mailbox):
             for file in self._files(self._folders[ref.mailbox][folder.key], vanished_is_empty=True):
-                if ref.identity == _inode(file.status):
-                    return self._ref(ref.mailbox, file, b"")
-                if not (capture or message_id):
+                same_inode = ref.identity.startswith(_inode(file.status) + "-")
+                if not (same_inode or capture or message_id):
                     continue
                 head = self._head(file)
-                stamp = FORMATS[file.path.suffix.lower()].stamp(head)
+                style = FORMATS[file.path.suffix.lower()]
+                if same_inode and ref.identity == _identity(style, file.status, head):
+                    return self._ref(ref.mailbox, file, head)
+                stamp = style.stamp(head)
                 if capture and stamp is not None and stamp.capture == capture:
                     by_stamp = self._ref(ref.mailbox, file, head)
                 elif message_id and composed.message_id_of(head) == message_id.strip().strip("<>"):
@@ -269,8 +272,9 @@ class FolderMailbox:
                         state=states.state_of(found), stamp=style.stamp(head), draft=style.draft(head))
 
     def _ref(self, mailbox: str, file: _File, head: bytes) -> ItemRef:
-        kind = FORMATS[file.path.suffix.lower()].kind(head)
-        return ItemRef(mailbox, file.path.relative_to(self.root / mailbox).as_posix(), kind, _inode(file.status))
+        style = FORMATS[file.path.suffix.lower()]
+        return ItemRef(mailbox, file.path.relative_to(self.root / mailbox).as_posix(), style.kind(head),
+                       _identity(style, file.status, head))
 
     @staticmethod
     def _head(file: _File) -> bytes:
@@ -305,6 +309,11 @@ def from_settings(settings: Settings) -> FolderMailbox:
 
 def _inode(status: os.stat_result) -> str:
     return f"{status.st_dev:x}-{status.st_ino:x}"
+
+
+def _identity(style: Format, status: os.stat_result, head: bytes) -> str:
+    """What an item is recognised by. `head`: the file, or at least its first `HEADER_BYTES`."""
+    return f"{_inode(status)}-{hashlib.sha256(style.head(head)).hexdigest()[:16]}"
 
 
 def _is_text(name: str) -> bool:

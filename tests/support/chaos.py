@@ -52,8 +52,8 @@ take_ups = 20
 
 @dataclass
 class Plan:
-    """What is done to the workers, in seconds. `kill_idle`: how likely a worker is killed that has nothing in hand,
-    when it is the turn of one and none has."""
+    """What is done to the workers, in seconds. The first kill comes as soon as an item is finished. `kill_idle`: how
+    likely the next one may hit a worker that has nothing in hand; any other waits for one that has."""
 
     items: int
     workers: int = 2
@@ -129,7 +129,7 @@ class Chaos:
     def _until_done(self, began: float) -> None:
         plan, out = self.plan, self.outcome
         next_kill = freeze_at = restart_at = float("inf")
-        frozen_once = restarted = False
+        frozen_once = restarted = idle = False
         while True:
             now = time.monotonic()
             if now - began > plan.patience:
@@ -143,7 +143,7 @@ class Chaos:
             with contextlib.suppress(sa.exc.DBAPIError):
                 finished = self._progress()
                 if finished and next_kill == float("inf"):
-                    next_kill, freeze_at = now + self.chance.uniform(*plan.kill_every), now + 2.0
+                    next_kill, freeze_at = now, now + 2.0  # at once: a fast machine may soon be done
                 self._note_recovery()
                 if finished >= out.captures and not self.waiting and self.frozen is None:
                     break
@@ -154,9 +154,9 @@ class Chaos:
                 restart_at = float("inf")
                 self.server.restart()
                 out.restarts += 1
-            if now >= next_kill and out.kills < plan.kills:
-                self._kill()
+            if now >= next_kill and out.kills < plan.kills and self._kill(idle):
                 next_kill = time.monotonic() + self.chance.uniform(*plan.kill_every)
+                idle = self.chance.random() < plan.kill_idle
             if plan.freeze and not frozen_once and now >= freeze_at:
                 frozen_once = self._freeze()
             if self.frozen and now - self.frozen[0] > plan.lease * 2 + 2:
@@ -173,8 +173,8 @@ class Chaos:
                                     start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                     env=os.environ | {"OMP_NUM_THREADS": "1"})
 
-    def _kill(self) -> None:
-        """Kill a worker; rather one with something in hand than one that is only starting."""
+    def _kill(self, idle: bool) -> bool:
+        """Kill a worker that has something in hand; False when none has and it may not be an `idle` one."""
         living = [w for w in self.workers if w.poll() is None and not (self.frozen and w is self.frozen[1])]
         self.chance.shuffle(living)
         victim, hand = None, set[str]()
@@ -182,14 +182,15 @@ class Chaos:
             for victim in living:
                 if hand := self._in_hand(victim.pid):
                     break
-        if victim is None or not (hand or self.chance.random() < self.plan.kill_idle):
-            return
+        if victim is None or not (hand or idle):
+            return False
         victim.kill()
         victim.wait()
         self.outcome.kills += 1
         with contextlib.suppress(sa.exc.DBAPIError):
             if hand := self._in_hand(victim.pid) or hand:
                 self.waiting.append((time.monotonic(), hand, False))
+        return True
 
     def _freeze(self) -> bool:
         """Stop a worker that has something in hand; False when none has at this moment."""

@@ -130,6 +130,41 @@ def test_a_file_put_in_the_place_of_another_is_not_taken_for_it(tmp_path: Path) 
         mailbox.mark(ref, "linked")
 
 
+@pytest.mark.parametrize(("name", "before", "after"), [
+    pytest.param("a.eml", b"Keywords: Track in CRM\nMessage-ID: <1@x>\n\nx",
+                 b"Keywords: Track in CRM\nMessage-ID: <2@x>\n\nx", id="mail"),
+    pytest.param("a.ics", b"BEGIN:VEVENT\nUID:1\nCATEGORIES:Track in CRM\nEND:VEVENT\n",
+                 b"BEGIN:VEVENT\nUID:2\nCATEGORIES:Track in CRM\nEND:VEVENT\n", id="appointment")])
+def test_a_new_item_in_the_inode_of_one_before_it_is_another_item(tmp_path: Path, name: str, before: bytes,
+                                                                  after: bytes) -> None:
+    """File systems give the inode of a replaced file to the next new one; the ledger knew that one already."""
+    mailbox, folder = mailbox_of(tmp_path)
+    (folder / name).write_bytes(before)
+    [old] = [s.ref for s in mailbox.tagged("dana")]
+    inode = (folder / name).stat().st_ino
+    (folder / name).write_bytes(after)  # written over: the inode stays
+    [new] = [s.ref for s in mailbox.tagged("dana")]
+    assert (folder / name).stat().st_ino == inode
+    assert new.identity != old.identity
+    assert mailbox.locate(old) is None
+    with pytest.raises(ItemGone):
+        mailbox.mark(old, "linked")
+    fresh = mailbox.mark(mailbox.fetch(new).ref, "linked")
+    (folder / name).rename(folder / f"moved-{name}")
+    assert mailbox.locate(fresh) is not None
+
+
+def test_our_marks_do_not_make_another_item_of_one_with_an_endless_header(tmp_path: Path) -> None:
+    mailbox, folder = mailbox_of(tmp_path)
+    path = folder / "a.eml"
+    path.write_bytes(b"Keywords: Track in CRM\n" + b"X-Trace: 0123456789\n" * 15_000 + b"\nx")
+    [ref] = [s.ref for s in mailbox.tagged("dana")]
+    inode, marked = path.stat().st_ino, with_state(path.read_bytes(), "pending")
+    path.write_bytes(marked)
+    assert path.stat().st_ino == inode
+    assert mailbox.locate(ref) is not None
+
+
 def test_names_that_differ_in_case_are_two_items_and_links_are_none(tmp_path: Path) -> None:
     mailbox, folder = mailbox_of(tmp_path, "a.eml", "A.EML")
     (folder / "l.eml").symlink_to(folder / "a.eml")
