@@ -255,7 +255,8 @@ def _split(line: str) -> tuple[tuple[str, ...], str]:
     bare = line.strip().lstrip("> ").strip("|") if line[:1] in "> |" else line.strip()
     if len(bare) < 5 or len(bare) > 2000:
         return (), ""
-    cells = _MARK.split(bare)
+    gaps = "  " in bare or "\t" in bare or "|" in bare
+    cells = _MARK.split(bare) if gaps else [bare]
     if len(cells) >= 2 and ("\t" in bare or "|" in bare or len(cells) >= 3 or len(bare) <= 80):
         return tuple(c.strip() for c in cells), "gap"
     for mark in (";", ","):

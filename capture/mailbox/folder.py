@@ -7,7 +7,8 @@ tests, and for exported mail that moves into the CRM.
 
 Identity is the file's inode, which stays when the file is renamed or moved within the file system, together with a
 digest of its head without our marks: a file system gives the inode of a deleted or replaced file to the next new
-file, and that one must not be taken for the item before it. The cursor of a folder holds, for each item, 8 bytes of its name's hash and 8 of its size, times and inode.
+file, and that one must not be taken for the item before it. The cursor of a folder holds, for each item, 8 bytes of
+its name's hash and 8 of its size, times and inode.
 """
 
 from __future__ import annotations

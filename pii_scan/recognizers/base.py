@@ -80,7 +80,7 @@ class IndexedText(NlpArtifacts):
 
     def spots(self, words: Iterable[str]) -> list[int]:
         """Where any of `words` begins, in order, each place once."""
-        return sorted({p for w in words for p in self.at.get(w, ())})
+        return sorted({p for w in frozenset(words).intersection(self.at) for p in self.at[w]})
 
     def around(self, start: int, end: int, reach: int = REACH) -> tuple[int, int]:
         """The window `reach` characters either side of a span, cut at walls between blocks."""
@@ -216,7 +216,7 @@ class Phrases:
 
     def find(self, doc: IndexedText) -> Iterator[tuple[int, int, str]]:
         """Yield (start, end, phrase) of every place, the longest phrase at each, in order."""
-        places = sorted({(p, w) for w in self.first for p in doc.at.get(w, ())})
+        places = sorted({(p, w) for w in self.words.intersection(doc.at) for p in doc.at[w]})
         done = -1
         for place, word in places:
             if place < done:

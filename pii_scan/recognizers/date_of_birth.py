@@ -90,7 +90,8 @@ class DateOfBirthRecognizer(Recognizer):
                         yield Hit(start, end, 0.85, ("names-with-dates",))
 
 
-_OLD_YEAR = re.compile(r"(?<!\d)(?:(?:19[3-9]\d|200[0-6])(?:[01]\d[0-3]\d)?(?!\d)|\d{1,2}[-/.]\d{1,2}[-/.]\d\d(?!\d))")
+_OLD_YEAR = re.compile(  # the first digit stands outside the choice: places without one are passed over quickly
+    r"\d(?<!\d\d)(?:(?:(?<=1)9[3-9]\d|(?<=2)00[0-6])(?:[01]\d[0-3]\d)?(?!\d)|\d?[-/.]\d{1,2}[-/.]\d\d(?!\d))")
 
 
 def _old_dates(low: str) -> Iterator[re.Match[str]]:

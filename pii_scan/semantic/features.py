@@ -42,13 +42,12 @@ class Message:
     units: Sequence[Unit]
     masks: npt.NDArray[np.int64]
     logit: Floats
-    topic: Floats
     document: float
     envelope: Envelope
     rules: Sequence[Finding]
 
 
-NOTHING = Message((), np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 0)), 0.0, Envelope(), ())
+NOTHING = Message((), np.zeros(0, np.int64), np.zeros(0), 0.0, Envelope(), ())
 """A message without a word."""
 
 
@@ -60,7 +59,7 @@ def _top(values: Floats, n: int) -> list[float]:
 
 def _best(logit: Floats, which: npt.NDArray[np.bool_]) -> float:
     """The highest value among `which`, the floor when there is none."""
-    return float(logit[which].max()) if which.any() else _FLOOR
+    return float(np.where(which, logit, _FLOOR).max(initial=_FLOOR))
 
 
 def is_bulk(message: Message) -> bool:

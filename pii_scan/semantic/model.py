@@ -97,11 +97,9 @@ def load(path: Path) -> Weights:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Scores:
-    """Per sentence of an `Encoded`: `logit` of being personal and `topic` logits (sentences x categories);
-    `document` is the logit of the whole message."""
+    """Per sentence of an `Encoded`: `logit` of being personal; `document` is the logit of the whole message."""
 
     logit: Floats
-    topic: Floats
     document: float
 
 
@@ -145,24 +143,31 @@ class LinearModel:
         self._token_document = np.append(self._token_document, take(self._document, hashes))
 
     def score(self, encoded: Encoded) -> Scores:
-        """Logits of every sentence, and of the message they make."""
+        """Logits of being personal: of every sentence, and of the message they make."""
         bias = self.weights.meta["bias"]
         if not len(encoded.ids):
-            return Scores(np.zeros(0), np.zeros((0, self._topics.shape[1])), float(bias["document"]))
+            return Scores(np.zeros(0), float(bias["document"]))
         self._extend()
         ids, starts = encoded.ids, encoded.starts
         pairs, inside = pair_hashes(encoded, self.encoder.hashes)
-        sizes = encoded.sizes
-        scale = 1.0 / np.sqrt(2.0 * sizes - 1.0)
-        word = np.add.reduceat(self._token_word[ids] + take(self._words, pairs) * inside, starts) * scale
+        word = np.add.reduceat(self._token_word[ids] + take(self._words, pairs) * inside, starts) * _scale(encoded)
         count = np.add.reduceat(self._token_count[ids], starts)
         letter = np.add.reduceat(self._token_letter[ids], starts) / np.sqrt(np.maximum(count, 1.0))
-        topic = np.add.reduceat(self._token_topic[ids] + take(self._topics, pairs) * inside[:, None], starts)
-        topic = topic * scale[:, None]
-        cue = [self._cue(m) for m in encoded.masks.tolist()]
-        logit = word + LETTER_SHARE * letter + np.array([c[0] for c in cue]) + bias["sentence"]
-        topic = topic + np.array([c[1] for c in cue]) + np.array(bias["topics"])
-        return Scores(logit.astype(np.float64), topic.astype(np.float64), self._whole(ids, pairs[inside]))
+        cue = np.array([self._cue(m)[0] for m in encoded.masks.tolist()])
+        logit = word + LETTER_SHARE * letter + cue + bias["sentence"]
+        return Scores(logit.astype(np.float64), self._whole(ids, pairs[inside]))
+
+    def topics(self, encoded: Encoded) -> Floats:
+        """Logits of what each sentence is about: float64[sentences, categories]."""
+        if not len(encoded.ids):
+            return np.zeros((0, self._topics.shape[1]))
+        self._extend()
+        pairs, inside = pair_hashes(encoded, self.encoder.hashes)
+        words = self._token_topic[encoded.ids] + take(self._topics, pairs) * inside[:, None]
+        topic = np.add.reduceat(words, encoded.starts) * _scale(encoded)[:, None]
+        topic = topic + np.array([self._cue(m)[1] for m in encoded.masks.tolist()])
+        logits: Floats = (topic + np.array(self.weights.meta["bias"]["topics"])).astype(np.float64)
+        return logits
 
     def _cue(self, mask: int) -> tuple[float, npt.NDArray[np.float32]]:
         known = self._cues.get(mask)
@@ -175,9 +180,25 @@ class LinearModel:
         return known
 
     def _whole(self, ids: npt.NDArray[np.int64], pairs: Hashes) -> float:
-        one, two = np.unique(ids), np.unique(pairs)
+        one, two = _distinct(ids), _distinct(pairs)
         total = float(self._token_document[one].sum() + take(self._document, two).sum())
         return total / math.sqrt(len(one) + len(two)) + float(self.weights.meta["bias"]["document"])
+
+
+def _scale(encoded: Encoded) -> Floats:
+    """One over the root of the number of words and pairs of each sentence: long ones are not louder than short ones."""
+    scale: Floats = 1.0 / np.sqrt(2.0 * encoded.sizes - 1.0)
+    return scale
+
+
+def _distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Each value once, in order; `np.unique` does more and takes its time for it."""
+    if not len(values):
+        return values
+    ordered = np.sort(values)
+    new = np.ones(len(ordered), np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
 
 
 def take(table: npt.NDArray[np.float32], hashes: Hashes) -> npt.NDArray[np.float32]:

@@ -34,6 +34,7 @@ _STOP = re.compile(r"[.!?…][\"'”’)\]]{0,3}(?=\s)|[;](?=\s)|\t|[ ]{4,}")
 _SHORT = re.compile(r"(?:\b(?:mr|mrs|ms|dr|st|ave|jr|sr|no|inc|ltd|co|vs|prof|sgt|cst|cpl|lt|capt|dept|approx|ext|"
                     r"e\.g|i\.e|a\.m|p\.m|mme|mlle|m|art|tel|tél|janv|févr|sept|oct|nov|dec|déc|jan|feb|mar|apr|"
                     r"jun|jul|aug|u\.s)|\b[A-Za-z])\.$", re.IGNORECASE)
+_LONG = 7           # longer than any of these
 _DISCLAIMER = re.compile(
     r"intended (?:only |solely )?(?:for|recipient)|confidential(?:ity)? (?:notice|and)|privileged (?:and|material)|"
     r"received (?:this|it) (?:e-?mail |message |transmission )?in error|if you are not the|"
@@ -172,41 +173,53 @@ def _goes_on(before: str, bare: str, line: str) -> bool:
     return len(before) >= _WRAP and before[-1] not in ":"
 
 
-def _split(text: str, lines: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+def _split(text: str, lines: list[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    found: list[tuple[int, int, str]] = []
     pieces: list[str] = []
     start = lines[0][0]
     for a, b in lines:
         at = a
         for stop in _STOP.finditer(text, a, b):
-            if text[stop.start()] == "." and _SHORT.search(text, max(a, stop.start() - 8), stop.start() + 1):
+            mark, after = stop.span()
+            if text[mark] == "." and _is_short(text, a, mark):
                 continue
-            pieces.append(text[at:stop.end()])
-            yield from _cut(text, start, stop.end(), pieces)
-            pieces, start, at = [], stop.end(), stop.end()
+            pieces.append(text[at:after])
+            found += _cut(text, start, after, pieces)
+            pieces, start, at = [], after, after
         if at < b:
             if not pieces:
                 start = at
-            pieces.append(text[at:b])
-            tail = pieces[-1].rstrip()
-            if tail and tail[-1] in ".!?" and not _SHORT.search(tail[-8:]):
-                yield from _cut(text, start, b, pieces)
+            piece = text[at:b]
+            pieces.append(piece)
+            tail = piece.rstrip()
+            if tail and tail[-1] in ".!?" and not (tail[-1] == "." and _is_short(tail, 0, len(tail) - 1)):
+                found += _cut(text, start, b, pieces)
                 pieces = []
     if pieces:
-        yield from _cut(text, start, lines[-1][1], pieces)
+        found += _cut(text, start, lines[-1][1], pieces)
+    return found
 
 
-def _cut(text: str, start: int, end: int, pieces: list[str]) -> Iterator[tuple[int, int, str]]:
-    joined = " ".join(" ".join(pieces).split())
+def _is_short(text: str, start: int, dot: int) -> bool:
+    """Whether the full stop at `dot` ends an abbreviation and no sentence."""
+    if dot - start >= _LONG and text[dot - _LONG:dot].isalpha():
+        return False  # most words are too long for one
+    return _SHORT.search(text, max(start, dot - 8), dot + 1) is not None
+
+
+def _cut(text: str, start: int, end: int, pieces: list[str]) -> list[tuple[int, int, str]]:
+    joined = " ".join((pieces[0] if len(pieces) == 1 else " ".join(pieces)).split())
     if not joined:
-        return
+        return []
     if joined.count(" ") < MAX_WORDS:
         while start < end and text[start].isspace():
             start += 1
         while end > start and text[end - 1].isspace():
             end -= 1
-        yield start, end, joined
-        return
+        return [(start, end, joined)]
+    found = []
     words = list(_WORD.finditer(text, start, end))
     for i in range(0, len(words), MAX_WORDS):
         chunk = words[i:i + MAX_WORDS]
-        yield chunk[0].start(), chunk[-1].end(), " ".join(w.group() for w in chunk)
+        found.append((chunk[0].start(), chunk[-1].end(), " ".join(w.group() for w in chunk)))
+    return found

@@ -51,6 +51,11 @@ class SentenceScorer(Protocol):
     def score(self, texts: Sequence[str]) -> tuple[Scores, Sequence[int], Sequence[int]]:
         """(scores, cue masks, index of the text each row stands for); texts without a word have no row."""
 
+    def topics(self, texts: Sequence[str]) -> Floats:
+        """Logits of what each text is about, float64[texts, categories]; asked for the few that are reported.
+
+        Every text has a word."""
+
 
 class LinearScorer:
     """Hashed n-grams and cue pairs with a flat weight table. Safe to share between threads."""
@@ -64,6 +69,11 @@ class LinearScorer:
         with self._lock:
             encoded = self._model.encoder.encode(texts)
             return self._model.score(encoded), encoded.masks.tolist(), encoded.kept.tolist()
+
+    def topics(self, texts: Sequence[str]) -> Floats:
+        """See `SentenceScorer`."""
+        with self._lock:
+            return self._model.topics(self._model.encoder.encode(texts))
 
 
 _: type[SentenceScorer] = LinearScorer
@@ -100,7 +110,7 @@ class SemanticStage:
         """Everything the last step looks at (training builds on the same function)."""
         cut = units(extraction)
         scores, masks, kept = self._scorer.score([u.text for u in cut])
-        return Message([cut[i] for i in kept], np.array(masks, np.int64), scores.logit, scores.topic,
+        return Message([cut[i] for i in kept], np.array(masks, np.int64), scores.logit,
                        scores.document, extraction.envelope, rules)
 
     def logit(self, message: Message) -> float:
@@ -121,15 +131,16 @@ class SemanticStage:
     def _deciding(self, message: Message, extraction: Extraction) -> tuple[Finding, ...]:
         order = np.argsort(-message.logit, kind="stable")[:MOST_SHOWN]
         shown = [i for n, i in enumerate(order.tolist()) if n == 0 or message.logit[i] > 0]
-        return tuple(self._finding(message, i, extraction) for i in shown)
+        topics = self._scorer.topics([message.units[i].text for i in shown])
+        return tuple(self._finding(message, i, topic, extraction) for i, topic in zip(shown, topics, strict=True))
 
-    def _finding(self, message: Message, i: int, extraction: Extraction) -> Finding:
+    def _finding(self, message: Message, i: int, topic: Floats, extraction: Extraction) -> Finding:
         unit: Unit = message.units[i]
         part = extraction.parts[unit.part]
         where = part.blocks[unit.block].where
         score = 1.0 / (1.0 + math.exp(-float(message.logit[i])))
         return Finding(
-            category=self._category(message.topic[i]), rule=RULE,
+            category=self._category(topic), rule=RULE,
             place=f"{part.place}, {where}" if where else part.place, part=unit.part, block=unit.block,
             start=unit.start, end=unit.end, score=round(score, 4),
             why=(f"sentence:{score:.2f}", *(f"cue:{name}" for name in _told(int(message.masks[i])))))

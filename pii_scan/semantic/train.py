@@ -212,8 +212,7 @@ def messages(examples: Sequence[Example], material: fit.Material, logit: Floats,
         rows = slice(int(bounds[n]), int(bounds[n + 1]))
         kept = material.encoded.kept[rows] - first[n]
         result.append(Message([material.units[n][i] for i in kept.tolist()], material.encoded.masks[rows],
-                              logit[rows], np.zeros((len(kept), 0)), float(document[n]),
-                              example.extraction.envelope, found[n]))
+                              logit[rows], float(document[n]), example.extraction.envelope, found[n]))
     return result
 
 

@@ -26,20 +26,22 @@ class Forest:
         inside = (left >= 0) & (left < nodes.shape[1]) & (right >= 0) & (right < nodes.shape[1])
         if not np.isfinite(nodes).all() or not inside.all() or not ((feature >= 0) & (feature < features)).all():
             raise ValueError("a tree that points outside itself")
-        self._feature = feature.astype(np.intp)
-        self._threshold = nodes[:, :, 1]
-        self._next = np.stack([left, right], axis=2).astype(np.intp)
-        self._worth = nodes[:, :, 4]
-        self._trees = np.arange(len(nodes))
-        self._leaf = (self._next == np.arange(nodes.shape[1])[None, :, None]).all(axis=2)
+        trees, size = nodes.shape[:2]
+        self._roots = np.arange(trees, dtype=np.intp) * size
+        self._feature = feature.astype(np.intp).ravel()
+        self._threshold = nodes[:, :, 1].ravel()
+        below = np.stack([left, right], axis=2).astype(np.intp) + self._roots[:, None, None]
+        self._next = below.ravel()  # of node n: 2n when the value is at most the threshold, 2n + 1 when above
+        self._worth = nodes[:, :, 4].ravel()
+        self._leaf = (below == np.arange(trees * size).reshape(trees, size, 1)).all(axis=2).ravel()
+        self._deepest = size
 
     def worth(self, values: Floats) -> float:
         """The sum over all trees for the features `values`."""
-        at = np.zeros(len(self._trees), np.intp)
+        at = self._roots
         seen = values.astype(np.float32).astype(np.float64)
-        for _ in range(self._worth.shape[1]):
-            if self._leaf[self._trees, at].all():
+        for _ in range(self._deepest):
+            if self._leaf[at].all():
                 break
-            above = seen[self._feature[self._trees, at]] > self._threshold[self._trees, at]
-            at = self._next[self._trees, at, above.astype(np.intp)]
-        return float(self._worth[self._trees, at].sum())
+            at = self._next[2 * at + (seen[self._feature[at]] > self._threshold[at])]
+        return float(self._worth[at].sum())

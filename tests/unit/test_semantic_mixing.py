@@ -53,8 +53,8 @@ def test_business_around_a_personal_sentence_does_not_hide_it(stage: SemanticSta
 def test_the_strongest_sentences_are_seen_alike_in_a_short_mail_and_in_a_long_one() -> None:
     def one(quiet: int) -> dict[str, float]:
         units = [Unit(f"line {i}", 0, 0, 0, 1, "text", quoted=False, first=True) for i in range(quiet + 1)]
-        return measure(Message(units, np.zeros(quiet + 1, np.int64), np.array([3.0, *[-9.0] * quiet]),
-                               np.zeros((0, 0)), 0.0, Envelope(), ()))
+        return measure(Message(units, np.zeros(quiet + 1, np.int64), np.array([3.0, *[-9.0] * quiet]), 0.0,
+                               Envelope(), ()))
 
     short, long = one(0), one(200)
     assert {n for n in STRONGEST if short[n] != long[n]} == {"units", "top1*units"}
@@ -72,7 +72,7 @@ def _material() -> tuple[fit.Material, list[tuple[int, str, Message]]]:
     material = fit.prepare(examples, [Line("His chemo starts.", personal=True), Line("Coffee at nine.", personal=False),
                                       Line("The pipe is full.", personal=False, weight=0.5)])
     host = Message([Unit("The price is up.", 0, 0, 0, 1, "text", quoted=False, first=True)], np.zeros(1, np.int64),
-                   np.array([-4.0]), np.zeros((0, 0)), -1.0, Envelope(), ())
+                   np.array([-4.0]), -1.0, Envelope(), ())
     return material, [(0, "random", host), (1, "random", host), (1, "composed", host)]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pii_scan.findings import Category, Finding
 from pii_scan.semantic import BLOCK, REVIEW, RULE, SemanticStage
-from pii_scan.semantic.model import Scores
+from pii_scan.semantic.model import Floats, Scores
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
 
 
@@ -110,11 +110,15 @@ def test_another_scorer_takes_its_place_at_the_seam() -> None:
 
         def score(self, texts: Sequence[str]) -> tuple[Scores, Sequence[int], Sequence[int]]:
             n = len(texts)
-            return Scores(np.full(n, 6.0), np.zeros((n, len(Category))), 6.0), [0] * n, range(n)
+            return Scores(np.full(n, 6.0), 6.0), [0] * n, range(n)
+
+        def topics(self, texts: Sequence[str]) -> Floats:
+            return np.eye(len(Category))[np.full(len(texts), list(Category).index(Category.HEALTH))]
 
     result = SemanticStage(scorer=Fixed()).score(mail("Anything. At all."))
     assert result.probability >= BLOCK
     assert {f.score for f in result.findings} == {0.9975}
+    assert {f.category for f in result.findings} == {Category.HEALTH}
 
 
 def test_time_grows_with_the_length_only(stage: SemanticStage) -> None:
