@@ -25,9 +25,11 @@ from addin.auth import EntraSignIn
 from addin.casework import Reports
 from addin.door import Need, Route, guard
 from addin.edge import Edge, is_loopback
-from addin.errors import DemoRefused, SignInRefused, SignInUnavailable
+from addin.errors import DemoRefused, SignInRefused, SignInUnavailable, TokenRefused
 from addin.health import Working, may_measure
 from addin.limits import Buckets
+from addin.outlook.headers import Pane
+from addin.outlook.signing import PaneSignIn
 from addin.pages import refusal_page, safe_path
 from addin.routes import HOOKS, routes_for
 from addin.tools import DeskTools
@@ -39,6 +41,7 @@ from store.database import Database
 from store.errors import NotAllowed, StoreError
 from store.people import is_demo
 
+_DOCUMENTED = ("/api/", "/pane/api/")
 _CODE = re.compile(r"[a-z][a-z-]{2,40}")
 
 
@@ -55,8 +58,9 @@ class Problem(BaseModel):
 
 
 STATUS: Final[Mapping[str, int]] = {
-    "not-found": 404, "bad-ref": 404, "bad-state": 409, "not-clean": 409, "content-destroyed": 410,
-    "cursor-stale": 409, "allow-refused": 409, "bad-input": 422, "not-allowed": 403,
+    "item-gone": 404, "item-private": 409, "item-unreadable": 409, "mailbox-parked": 503, "mailbox-unreachable": 503,
+    "server-refused": 503, "not-found": 404, "bad-ref": 404, "bad-state": 409, "not-clean": 409,
+    "content-destroyed": 410, "cursor-stale": 409, "allow-refused": 409, "bad-input": 422, "not-allowed": 403,
     "database-locked": 503, "database-away": 503, "database-conflict": 503, "model-missing": 503,
     "scan-failed": 503, "try-later": 503}
 """Code of an error of ours -> status of the answer. Any other is a fault of the service: 500."""
@@ -72,6 +76,7 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
     """
     kind = settings.sign_in.kind
     provider = EntraSignIn(settings) if kind == "entra" else None
+    pane = PaneSignIn(settings) if settings.pane.enabled else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -85,25 +90,28 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
                 yield
             finally:
                 app.state.tools.close()
-        if provider is not None:
-            provider.close()
+        for one in (provider, pane):
+            if one is not None:
+                one.close()
 
     app = FastAPI(title="mailweir", summary="The reviewer's desk of mailweir.", version="1",
                   docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
                   redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.state.settings, app.state.worker, app.state.provider = settings, worker, provider
+    app.state.pane = pane
     app.state.reports = Reports()
     app.state.quick, app.state.slow = Buckets(600, 3000), Buckets(20, 20)
     app.add_exception_handler(StarletteError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(SignInRefused, _not_let_in)
+    app.add_exception_handler(TokenRefused, _not_believed)
     app.add_exception_handler(SignInUnavailable, _unavailable)
     app.add_exception_handler(StoreError, _not_possible)
     app.add_exception_handler(ScanError, _not_possible)
     app.add_exception_handler(CaptureError, _not_possible)
-    for route in (*routes_for(kind), *(HOOKS if settings.graph.webhook_url else ())):
+    for route in (*routes_for(kind, pane=settings.pane.enabled), *(HOOKS if settings.graph.webhook_url else ())):
         _add(app, route)
-    return Edge(app, settings.web)
+    return Edge(Pane(app, settings) if settings.pane.enabled else app, settings.web)
 
 
 def require_demo_home(settings: Settings, database: Database) -> None:
@@ -119,7 +127,8 @@ def require_demo_home(settings: Settings, database: Database) -> None:
 def _add(app: FastAPI, route: Route) -> None:
     doors = [Depends(guard(route))] + ([Depends(may_measure)] if route.needs is Need.MACHINE else [])
     app.add_api_route(route.path, route.answer, methods=[route.method], name=route.name, dependencies=doors,
-                      include_in_schema=route.path.startswith("/api/"), responses=PROBLEMS)
+                      include_in_schema=route.path.startswith(_DOCUMENTED) and route.method != "OPTIONS",
+                      responses=PROBLEMS)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -137,6 +146,11 @@ def _malformed(request: Request, _: Exception) -> Response:
 def _not_let_in(request: Request, error: Exception) -> Response:
     assert isinstance(error, SignInRefused)  # noqa: S101 - registered for it
     return problem(request, 403, error.why, None)
+
+
+def _not_believed(request: Request, _: Exception) -> Response:
+    """Why is for the audit: whoever sent it learns nothing."""
+    return problem(request, 401, "token-refused", {"WWW-Authenticate": "Bearer"})
 
 
 def _not_possible(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ forget to. A handler that learns more of it asks again: `visitor.must(Action.CAS
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,6 +58,8 @@ class Route:
     """finds the one thing the path names; without it the route is about nothing in particular"""
     fields: int = 50
     """most fields its form may have"""
+    bearer: bool = False
+    """of the pane in Outlook: a bearer in the header lets in, cookies count for nothing, bodies are JSON"""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,13 +108,17 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
         slow: Buckets = state.slow if route.path.startswith("/sign-in") else state.quick
         caller: Caller = request.scope["state"]["caller"]
         _in_turn(slow, caller.address)
+        if route.bearer:
+            await _by_bearer(request, route)
+            return
         form = await request.form(max_files=0, max_fields=route.fields) if request.method not in _SAFE else None
         if isinstance(route.needs, Need):
             if form is not None and route.page and not route.from_elsewhere:
                 _same_site(request)
             return
         token = request.cookies.get(cookie_name(request), "")
-        visitor = await run_in_threadpool(visit, state.database, settings, token, route.path)
+        visitor = None if token.startswith(sessions.PANE) else await run_in_threadpool(
+            visit, state.database, settings, token, route.path)
         if visitor is None:
             raise HTTPException(401, "sign-in-needed")
         if form is not None:
@@ -122,6 +129,29 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
         await run_in_threadpool(_admit, request, visitor, route.needs, route.about)
 
     return enter
+
+
+async def _by_bearer(request: Request, route: Route) -> None:
+    """Let the pane in: from itself or a page of Outlook's, with a bearer where one is needed."""
+    state = request.app.state
+    _from_outlook(request, state.settings)
+    if isinstance(route.needs, Need):
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    known = scheme.lower() == "bearer" and token.startswith(sessions.PANE)
+    visitor = await run_in_threadpool(visit, state.database, state.settings, token, route.path) if known else None
+    if visitor is None:
+        raise HTTPException(401, "token-refused", headers={"WWW-Authenticate": "Bearer"})
+    request.state.body = await _json(request) if route.about is not None and request.method not in _SAFE else None
+    await run_in_threadpool(_admit, request, visitor, route.needs, route.about)
+
+
+async def _json(request: Request) -> Any:
+    """What was sent, for who it is about; the route's own model checks it. None when it is no JSON."""
+    try:
+        return json.loads(await request.body() or b"null")
+    except (ValueError, RecursionError):
+        return None
 
 
 def _admit(request: Request, visitor: Visitor, action: Action,
@@ -179,6 +209,24 @@ def _same_site(request: Request) -> None:
     here = (request.url.scheme, request.headers.get("host", "").lower())
     if (site and site != "same-origin") or (origin and (urlsplit(origin).scheme, urlsplit(origin).netloc) != here):
         raise HTTPException(403, "another-site")
+
+
+def _from_outlook(request: Request, settings: Settings) -> None:
+    """Refuse what a page of neither ours nor Outlook's made the browser send."""
+    origin = request.headers.get("origin", "")
+    here = (request.url.scheme, request.headers.get("host", "").lower())
+    parts = urlsplit(origin)
+    if origin and (parts.scheme, parts.netloc.lower()) != here and not outlooks(origin, settings):
+        raise HTTPException(403, "another-site")
+
+
+def outlooks(origin: str, settings: Settings) -> bool:
+    """Whether this is the origin of a page of Outlook's (`pane.outlook_hosts`)."""
+    parts = urlsplit(origin)
+    host = parts.netloc.lower()
+    return parts.scheme == "https" and any(
+        host == known or (known.startswith("*.") and host.endswith(known[1:])) for known in
+        settings.pane.outlook_hosts)
 
 
 def _plain(route: str) -> str:

@@ -165,8 +165,10 @@ class Edge:
                 await answer(send, 500, "internal", request)
 
     def _dress(self, headers: MutableHeaders, request: str, caller: Caller) -> None:
+        framed = "content-security-policy" in headers  # its own word on who may frame it; the older header knows less
         for name, value in SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
+            if not (framed and name == "X-Frame-Options"):
+                headers.setdefault(name, value)
         headers["X-Request-Id"] = request
         if caller.secure:
             headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)

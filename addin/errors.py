@@ -8,6 +8,7 @@
         |-- BadCertificate  the certificate or its key cannot be used
         |-- WorkerFailed    the worker beside the web service does not start
         |-- SignInRefused   somebody was not let in
+        |-- TokenRefused    a pane's token or bearer is not believed
         |-- SignInUnavailable  the directory does not answer
         `-- DemoRefused     the demo sign-in is not for this home or address
 """
@@ -69,6 +70,18 @@ class SignInRefused(WebError):
         super().__init__(why)
         self.why = why
         """a code of `addin.signing.REFUSALS`"""
+
+
+class TokenRefused(WebError):
+    """What Outlook's pane sent to prove who calls was refused."""
+
+    code = "token-refused"
+    hint = "The pane signs in again by itself; if it lasts, look at the [pane] settings and at the audit."
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(why)
+        self.why = why
+        """a code for the audit; no answer carries it"""
 
 
 class SignInUnavailable(WebError):

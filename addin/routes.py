@@ -8,6 +8,7 @@ from typing import Final
 from addin import allow, api, case, exports, health, hooks, mine, pages, queue, week
 from addin.casework import case_thing
 from addin.door import Need, Route
+from addin.outlook import routes as outlook
 from capture.mailbox.graph_hooks import LIFECYCLE_PATH, PATH
 from store.access import Action
 
@@ -89,6 +90,9 @@ ENTRA: Final = (
 DEMO: Final = (Route("POST", "/sign-in/demo", "sign_in_demo", pages.demo, Need.NOTHING),)
 """There with `sign_in.kind = "demo"`, in a demo home, on loopback."""
 
+PANE: Final = outlook.ROUTES
+"""There with `pane.enabled`: the pane in Outlook and its API, which takes a bearer and no cookie."""
+
 HOOKS: Final = (
     Route("POST", PATH, "graph_changed", hooks.notified, Need.NOTHING, page=False),
     Route("POST", LIFECYCLE_PATH, "graph_lifecycle", hooks.notified, Need.NOTHING, page=False),
@@ -96,8 +100,9 @@ HOOKS: Final = (
 """There with `graph.webhook_url`: Microsoft calls, and proves itself by the secret in each notification."""
 
 
-def routes_for(kind: str) -> tuple[Route, ...]:
-    """The routes for a way to sign in: "off", "entra" or "demo"."""
+def routes_for(kind: str, *, pane: bool = False) -> tuple[Route, ...]:
+    """The routes for a way to sign in: "off", "entra" or "demo"; with `pane` those of the pane in Outlook as well."""
+    outlook = PANE if pane else ()
     if kind == "off":
-        return MACHINES
-    return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *API, *(ENTRA if kind == "entra" else DEMO))
+        return (*MACHINES, *outlook)
+    return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *API, *(ENTRA if kind == "entra" else DEMO), *outlook)

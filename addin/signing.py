@@ -33,6 +33,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "unknown-person": "You are not entered as a user. Ask the administrator of your division.",
     "account-inactive": "Your account is suspended, has ended or is not approved yet.",
     "roles-clash": "Your roles cannot go together. Ask the administrator.",
+    "mailbox-not-proved": "The server of the mailbox does not confirm that it is yours. Tell the operator.",
     "too-often": "Too many attempts. Wait a minute.",
 }
 """Every reason not to be let in, as the page says it."""
@@ -43,7 +44,7 @@ def let_in(database: Database, settings: SignInSettings, identity: Identity, *, 
     ends. Raises `SignInRefused`; the refusal is audited."""
     try:
         with database.session() as session:
-            row = _require_active(_person(session, identity))
+            row = require_active(person_of(session, identity))
             if settings.app_roles:
                 _follow(session, row.id, settings.app_roles, identity.roles)
             old = sessions.find(session, former) if former else None
@@ -72,7 +73,8 @@ def note_refusal(database: Database, why: str, actor: str = "") -> None:
         audit.append(session, "web:session:refused", actor=actor or "unknown", body={"code": why})
 
 
-def _require_active(row: PersonRow | None) -> PersonRow:
+def require_active(row: PersonRow | None) -> PersonRow:
+    """The person, if somebody is known and active. Raises `SignInRefused`."""
     if row is None:
         raise SignInRefused("unknown-person")
     if row.state != "active" or (row.ends is not None and row.ends <= now()):
@@ -82,13 +84,14 @@ def _require_active(row: PersonRow | None) -> PersonRow:
 
 def _same_person(session: Session, identity: Identity, row_id: str) -> WebSession:
     row = session.get(WebSession, row_id)
-    person = _person(session, identity)
+    person = person_of(session, identity)
     if row is None or row.ended is not None or person is None or person.id != row.person_id:
         raise SignInRefused("another-person")
     return row
 
 
-def _person(session: Session, identity: Identity) -> PersonRow | None:
+def person_of(session: Session, identity: Identity) -> PersonRow | None:
+    """Who this is to us, or None. Somebody entered by address is tied to the directory's id at the first sign-in."""
     begin_write(session)
     row = session.scalars(select(PersonRow).where(PersonRow.subject == identity.subject)).one_or_none()
     if row is not None:

@@ -44,6 +44,21 @@ def fetch(tools: Tools, row: Capture) -> MailItem:
     return item
 
 
+def named(tools: Tools, ref: ItemRef, message_id: str) -> MailItem:
+    """The item somebody named by id and Message-ID, to be looked at only: the one that has this Message-ID, wherever
+    it is in this mailbox. Raises `ItemGone`, and what `Mailbox.fetch` raises."""
+    item = _fetch(tools, ref, "", message_id) if ref.key else None
+    if item is not None and (not message_id or item.private or _is(item, message_id)):
+        return item
+    found = tools.mailbox.locate(ItemRef(ref.mailbox, ""), message_id=message_id) if message_id else None
+    if found is None:
+        raise ItemGone
+    item = tools.mailbox.fetch(found)
+    if not item.private and not _is(item, message_id):
+        raise ItemGone
+    return item
+
+
 def note_place(tools: Tools, session: Session, row: Capture, ref: ItemRef) -> bool:
     """Keep where the item was found. False when another capture of it is underway: then this one is cancelled."""
     spot = places.spot_of(tools.keys, row)

@@ -25,8 +25,10 @@ from pydantic import (
     field_validator,
 )
 
+from capture.crmsettings import DataverseSettings
 from capture.errors import BadSettings
 from capture.extract.limits import Limits
+from capture.panesettings import PaneSettings
 from pii_scan.settings import ScanSettings
 from store.access import Role
 from store.settings import StoreSettings
@@ -68,7 +70,8 @@ class MailboxSettings(Section):
 class CrmSettings(Section):
     """`[crm]`: where linked items go."""
 
-    kind: str = Field(default="embedded", description="CRM backend; `embedded` = our own tables.")
+    kind: str = Field(
+        default="embedded", description="CRM backend; `embedded` = our own tables, `dataverse` = Dynamics 365.")
 
 
 class NotifySettings(Section):
@@ -83,6 +86,8 @@ class NotifySettings(Section):
     user: str = Field(default="", description="SMTP user; the password comes from MAILWEIR_SMTP_PASSWORD.")
     timeout_seconds: PositiveFloat = Field(default=20, description="Give up on the SMTP server after this long.")
     linked: bool = Field(default=False, description="Also send a notice when an item was linked.")
+    asked: bool = Field(
+        default=True, description="Send a notice when only the user can say which record an item belongs to.")
     contact: str = Field(
         default="your privacy officer", description="Whom a notice names for questions.")
 
@@ -320,10 +325,12 @@ class Settings(Section):
     rescan: RescanSettings = RescanSettings()
     graph: GraphSettings = GraphSettings()
     ews: EwsSettings = EwsSettings()
+    dataverse: DataverseSettings = DataverseSettings()
     web: WebSettings = WebSettings()
     sign_in: SignInSettings = SignInSettings()
     review: ReviewSettings = ReviewSettings()
     accountability: AccountabilitySettings = AccountabilitySettings()
+    pane: PaneSettings = PaneSettings()
     log: LogSettings = LogSettings()
     smtp_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     metrics_token: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
@@ -332,6 +339,8 @@ class Settings(Section):
     ews_password: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
     graph_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    dataverse_secret: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
+    dataverse_certificate: SecretStr = Field(default=SecretStr(""), exclude=True, repr=False)
 
     @property
     def poll_seconds(self) -> float:
@@ -357,7 +366,8 @@ class Settings(Section):
         return self.home / self.mailbox.root
 
 
-_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "metrics_token",
+_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "dataverse_secret",
+            "dataverse_certificate", "metrics_token",
             "database_password", "owner_database")
 """Settings that never stand in the file: each comes from MAILWEIR_ and its name in capitals."""
 

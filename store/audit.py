@@ -81,6 +81,20 @@ EVENTS: dict[str, str] = {
     "notice:message:sent": "A notice was delivered; subject: notice; body: template.",
     "notice:message:failed": "A notice could not be delivered and is tried no more; body: attempts, code.",
     "crm:file:imported": "Organisations and contacts were imported; body: counts.",
+    "crm:activity:updated": "An appointment or task was tagged again and its activity has the new content; subject: "
+                            "activity; body: files.",
+    "crm:activity:variant": "Another copy of a mail, with other content, was kept beside the first; subject: activity; "
+                            "body: variant.",
+    "crm:link:confirmed": "Somebody linked an activity to a record by hand; subject: activity; body: record, role.",
+    "crm:link:dismissed": "Somebody said that an activity does not belong to a suggested record; subject: activity; "
+                          "body: record.",
+    "crm:link:removed": "Somebody unlinked an activity from a record; subject: activity; body: record.",
+    "crm:tracker:removed": "Somebody tracks an activity no more; subject: activity; body: trackers left.",
+    "crm:record:purged": "A record and everything of it was destroyed; subject: record; body: receipt, kind, reason, "
+                         "counts.",
+    "crm:tracker:restored": "Somebody tracks an activity again; subject: activity; body: trackers.",
+    "crm:never:added": "A never-track list got an entry; body: kind, own.",
+    "crm:never:removed": "An entry of a never-track list was taken off; body: kind, own.",
     "crm:records:listed": "Somebody listed CRM records; body: kind, count, ids when they are few.",
     "crm:records:searched": "Somebody searched CRM records; body: kind, count, ids when they are few.",
     "crm:records:exported": "CRM records were exported; body: kind, count, ids.",
@@ -132,6 +146,9 @@ EVENTS: dict[str, str] = {
     "week:pack:overdue": "A week was not signed in time and the auditors were told; subject: week; body: told.",
     "audit:readings:read": "Somebody listed readings; body: rows.",
     "export:file:made": "Data was exported; subject: export; body: what, form, rows, reason, recipient, digest.",
+    "pane:item:asked": "Somebody asked in Outlook how an item stands; subject: capture; body: state.",
+    "pane:item:checked": "An item was scanned on request and nothing kept; body: verdict, kinds, policy.",
+    "pane:item:previewed": "Somebody asked what of an item would be stored; body: parts.",
     "case:report:made": "A user said that a hold is wrong; subject: case; body: report, code.",
     "case:report:refused": "A user's report held personal information and was not kept; subject: case; body: kinds.",
     "case:report:read": "Somebody read the reports on a case; subject: case; body: reports.",

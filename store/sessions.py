@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,17 +27,21 @@ from store.columns import now
 from store.database import begin_write
 from store.errors import BadState
 from store.people_tables import WebSession
+from store.tables import AuditEvent
 
 TOUCH_SECONDS: Final = 20
 """`seen` is written at most this often, so that reading pages does not write all the time."""
 KEEP_ENDED: Final = timedelta(days=30)
+PANE: Final = "pane."
+"""How the token of a pane's sign-in begins: it is sent as a bearer and opens no page, a cookie's opens no pane."""
+LEFT_PANE: Final = "pane-signed-out"
 
 
-def begin(session: Session, person_id: str, *, hours: float, at: datetime | None = None) -> str:
-    """Somebody signed in: a new session. Returns the token for the browser."""
+def begin(session: Session, person_id: str, *, hours: float, at: datetime | None = None, kind: str = "") -> str:
+    """Somebody signed in: a new session. Returns the token for the browser; `kind` is what it begins with."""
     begin_write(session)
     moment = at or now()
-    token = secrets.token_urlsafe(32)
+    token = kind + secrets.token_urlsafe(32)
     row = WebSession(person_id=person_id, token_hash=_hash(token), begun=moment, seen=moment, authenticated=moment,
                      ends=moment + timedelta(hours=hours))
     session.add(row)
@@ -103,6 +108,27 @@ def affirm(session: Session, row: WebSession) -> None:
         row.affirmed = number
         session.flush()
         audit.append(session, "people:rules:affirmed", actor=row.person_id, subject=row.id, body={"version": number})
+
+
+def carry_on(session: Session, row: WebSession, *, hours: float) -> None:
+    """A sign-in that renews itself: the rules count as affirmed when the person affirmed the version in force within
+    the last hours, by hand."""
+    number, since = rules.current_number(session), now() - timedelta(hours=hours)
+    found = session.scalars(select(AuditEvent.body).where(
+        AuditEvent.action == "people:rules:affirmed", AuditEvent.actor == row.person_id,
+        col(AuditEvent.at) >= since.isoformat(timespec="microseconds")).order_by(col(AuditEvent.seq).desc())
+        .limit(1)).first()
+    if number and found is not None and json.loads(found).get("version") == number:
+        row.affirmed = number
+        session.flush()
+
+
+def left_since(session: Session, person_id: str, moment: datetime) -> bool:
+    """Whether the person signed out of a pane at this moment or later: what a directory issued before that does not
+    let them in again."""
+    return session.scalars(select(WebSession.id).where(
+        WebSession.person_id == person_id, WebSession.why == LEFT_PANE, col(WebSession.ended) >= moment)
+        .limit(1)).first() is not None
 
 
 def end(session: Session, row: WebSession, *, why: str) -> None:

@@ -320,13 +320,14 @@ def owed_counts(session: Session) -> tuple[int, int]:
 
 # ----------------------------------------------------------------------------------- requests to untrack
 
-def ask_untrack(session: Session, capture: Capture) -> bool:
-    """Note that somebody took `CRM: linked` off the item. False when that was noted before."""
+def ask_untrack(session: Session, capture: Capture, *, actor: str = SERVICE) -> bool:
+    """Note that somebody took `CRM: linked` off the item, or (`actor`) asked in the pane to untrack it. False when
+    that was noted before."""
     begin_write(session)
     _, made = get_or_create(session, lambda: session.get(UntrackRequest, capture.id), lambda: UntrackRequest(
         capture_id=capture.id, mailbox=capture.mailbox, at=db_now(session)))
     if made:
-        audit.append(session, "capture:untrack:requested", actor=SERVICE, subject=capture.id,
+        audit.append(session, "capture:untrack:requested", actor=actor, subject=capture.id,
                      body={"activity": capture.activity})
     return made
 

@@ -11,6 +11,7 @@ import itertools
 import queue
 import secrets
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,7 @@ class Mailbox:
     items: dict[str, Item] = field(default_factory=dict)
     root: str = ""
     read_only: bool = False
+    guid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 class Store:
@@ -100,7 +102,7 @@ class Store:
             box.folders[above] = Folder(above, "", "Root", folder_class="", distinguished="root")
             box.folders[box.root] = Folder(box.root, above, "Top of Information Store", distinguished="msgfolderroot")
             for name, (shown, element, folder_class) in DISTINGUISHED.items():
-                key = self.new_id()
+                key = self.id_in(box) if name == "inbox" else self.new_id()
                 box.folders[key] = Folder(key, box.root, shown, element, folder_class, name)
             self.mailboxes[address.casefold()] = box
             return box
@@ -201,6 +203,11 @@ class Store:
             made = base64.b64encode(b"\x00\x01" + secrets.token_bytes(46)).decode()
             self._twin = made.swapcase()
             return made
+
+    @staticmethod
+    def id_in(box: Mailbox) -> str:
+        """A random id that names its mailbox, as newer servers make them."""
+        return base64.b64encode(b"\x00\x03\x24\x00" + box.guid.encode() + secrets.token_bytes(20)).decode()
 
     def new_change_key(self) -> str:
         """A random change key."""

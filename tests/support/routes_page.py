@@ -20,7 +20,8 @@ Written out of `addin/routes.py` and `store/access.py`; a test fails when they d
 
 `own`, `division`, `all`: how far the role reaches, as in [roles.md](roles.md). Empty: 403. `*`: about one thing, and
 asked about that very thing, so that one's own mail is refused and, where a second person is needed, the first one.
-`fresh`: needs a sign-in of the last minutes.
+`fresh`: needs a sign-in of the last minutes. What stands under `/pane/` is there with `pane.enabled`; its API takes the
+bearer of a pane and no cookie.
 """
 
 
@@ -31,7 +32,7 @@ def matrix() -> dict[tuple[str, str], dict[str, str]]:
     from store.access import Person, Role, reach
 
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for route in (*routes_for("demo"), *routes_for("entra")):
+    for route in (*routes_for("demo", pane=True), *routes_for("entra")):
         if not isinstance(route.needs, Need):
             reached = {role: reach(Person("p", frozenset({role})), route.needs) for role in Role}
             found[route.method, route.path] = {role: SHORT[far] if far else "" for role, far in reached.items()}
@@ -44,7 +45,8 @@ def render() -> str:
     from addin.routes import HOOKS, routes_for
     from store.access import FRESH, Role
 
-    served = {(route.method, route.path): route for route in (*routes_for("demo"), *routes_for("entra"), *HOOKS)}
+    served = {(route.method, route.path): route for route in (
+        *routes_for("demo", pane=True), *routes_for("entra"), *HOOKS)}
     lines = [HEAD, "| Route | Needs | " + " | ".join(Role) + " |", "|---" * (len(Role) + 2) + "|"]
     for key, reached in matrix().items():
         route = served[key]

@@ -1,0 +1,312 @@
+"""The pane's API: JSON, a bearer in the header, no cookie. Ids of items stand in bodies, never in addresses.
+
+Whose mailbox it is decides the door (`named_thing`, `capture_thing`); what becomes of an item decides the flow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from fastapi import HTTPException, Request, Response
+
+from addin.casework import at_desk
+from addin.door import Visitor
+from addin.outlook import models
+from addin.outlook.signing import PaneSignIn
+from capture import mine as work
+from capture import pane, requests
+from capture.engine import CAPTURE, LIVE, Jobs, workflow_id
+from capture.notices import REPORT_ANSWERS, address
+from capture.ports import ItemKind
+from capture.wording import WordsRefused
+from store import audit, ledger, people, reports, rules, sessions, watch
+from store import pane as records
+from store.access import Action, Role, Thing, may
+from store.errors import NotFound
+from store.pane import STEPS, Standing
+from store.people_tables import WebSession
+from store.tables import Capture, CaptureState, CaseState
+
+OUTLOOK: Final[dict[str, Literal["Checking", "Tracked", "Held for privacy review", "Not tracked"]]] = {
+    "queued": "Checking", "scanning": "Checking", "linked": "Tracked", "released": "Tracked",
+    "untrack-asked": "Tracked", "blocked": "Held for privacy review", "unreadable": "Held for privacy review",
+    "pending-review": "Held for privacy review"}
+"""State of the pane -> what Outlook shows; every other is "Not tracked"."""
+_AGAIN: Final = ("ready", "gone", "private", "refused", "untracked", "blocked", "unreadable")
+
+
+# ------------------------------------------------------------------------------------------ whose is it?
+
+def named_thing(request: Request, visitor: Visitor) -> Thing:
+    """The item or mailbox a body names, as the visitor's own or somebody else's."""
+    body = request.state.body
+    box = body.get("mailbox") if isinstance(body, dict) else None
+    mine = isinstance(box, str) and pane.owners(request.app.state.settings, box, visitor.person.addresses)
+    return Thing(owner=visitor.person.id if mine else "")
+
+
+def capture_thing(request: Request, visitor: Visitor) -> Thing:
+    """A capture, as the visitor's own or somebody else's. Raises `NotFound`."""
+    settings = request.app.state.settings
+    with visitor.database.reading() as session:
+        row = records.capture_of(session, request.path_params["capture"])
+    box = address(row.mailbox, settings.mailbox.domain)
+    mine = pane.owners(settings, box, visitor.person.addresses)
+    return Thing(owner=visitor.person.id if mine else "")
+
+
+# ------------------------------------------------------------------------------------------------ sign-in
+
+def config(request: Request) -> models.Config:
+    """How to sign in here: nothing secret."""
+    signing, settings = _signing(request), request.app.state.settings
+    ways: list[Literal["entra", "exchange", "demo"]] = []
+    ways += ["entra"] if signing.entra else []
+    ways += ["exchange"] if signing.exchange else []
+    ways += ["demo"] if signing.demo else []
+    entra = signing.entra
+    return models.Config(
+        ways=ways, client_id=entra.client_id if entra else "", authority=entra.authority if entra else "",
+        scope=entra.scope if entra else "", contact=settings.notify.contact, notice_url=settings.pane.notice_url)
+
+
+def sign_in(request: Request, body: models.SignIn) -> models.Bearer:
+    """Exchange a token of the directory or of Exchange for a bearer. 401 for one that is not believed."""
+    state = request.app.state
+    tools = state.tools
+
+    def folders(mailbox: str) -> list[str]:
+        made = tools.get()
+        try:
+            name = pane.mailbox_for(made, mailbox)
+        except NotFound:
+            return []
+        return [folder.key for folder in made.mailbox.folders(name)]
+
+    token = _signing(request).let_in(state.database, body.kind, body.token, body.mailbox, folders)
+    tools.warm()
+    return models.Bearer(bearer=token, seconds=round(state.settings.pane.bearer_minutes * 60))
+
+
+def sign_out(request: Request) -> dict[str, str]:
+    """End this session. What the directory issued before opens none either."""
+    at = at_desk(request)
+    with at.database.session() as session:
+        row = session.get(WebSession, at.visitor.session_id)
+        if row is not None:
+            sessions.end(session, row, why=sessions.LEFT_PANE)
+    return {"state": "signed-out"}
+
+
+def me(request: Request) -> models.Me:
+    """Who is signed in, and what is missing before they can track."""
+    at = at_desk(request)
+    person = at.visitor.person
+    with at.database.session() as session:
+        row = people.get(session, person.id)
+        number = 0 if person.bound else rules.in_force(session).number
+        return models.Me(address=row.address, rules=number, trained=person.trained, staff=Role.STAFF in person.roles)
+
+
+def read_rules(request: Request) -> models.Rules:
+    """The rules of behaviour in force."""
+    at = at_desk(request)
+    with at.database.session() as session:
+        version = rules.in_force(session)
+        return models.Rules(number=version.number, text=version.text, since=version.published,
+                            signed=rules.signed(session, at.visitor.person.id, version.number))
+
+
+def affirm(request: Request, body: models.Affirm) -> models.Me:
+    """Sign the version that was shown, and affirm it. 409 when a newer one is in force."""
+    at = at_desk(request)
+    with at.database.session() as session:
+        if rules.in_force(session).number != body.number:
+            raise HTTPException(409, "bad-state")
+        rules.sign(session, at.visitor.person.id, body.number)
+        row = session.get(WebSession, at.visitor.session_id)
+        if row is None:
+            raise HTTPException(401, "token-refused")
+        sessions.affirm(session, row)
+        return models.Me(address=people.get(session, row.person_id).address, rules=0,
+                         trained=at.visitor.person.trained, staff=Role.STAFF in at.visitor.person.roles)
+
+
+# -------------------------------------------------------------------------------------------------- items
+
+def status(request: Request, body: models.Item) -> models.Status:
+    """How an item stands, by our own records; the item is not fetched."""
+    at = at_desk(request)
+    item = _item(request, body)
+    with at.database.session() as session:
+        found = pane.standing(at.tools.get(), session, item)
+        audit.append(session, "pane:item:asked", actor=at.visitor.person.id,
+                     subject=found.capture.id if found.capture else "", body={"state": found.state})
+        return _status(request, session, found)
+
+
+def follow(request: Request, capture: str) -> models.Status:
+    """How a capture stands: what is asked again and again while it is worked on."""
+    at = at_desk(request)
+    with at.database.reading() as session:
+        return _status(request, session, records.standing(session, ledger.get(session, capture)))
+
+
+def track(request: Request, body: models.Track) -> models.Status:
+    """Ask for an item to be tracked. Twice is once while it is worked on."""
+    at = at_desk(request)
+    item, tools, jobs = _item(request, body), at.tools.get(), _jobs(request)
+    if body.record:
+        kind, _, ident = body.record.partition(":")
+        with at.database.reading() as session:
+            if not records.may_choose(session, kind, ident, at.visitor.person.divisions):
+                raise HTTPException(404, "not-found")
+    if not (item.item_id or item.message_id):
+        raise HTTPException(422, "bad-request")
+    made = requests.request(
+        tools, lambda session, capture: jobs.enqueue(session, CAPTURE, LIVE, workflow_id(capture), [capture, 0]),
+        item.mailbox, item.item_id, internet_message_id=item.message_id, requested_by=at.visitor.person.id,
+        kind=item.kind, record=body.record)
+    with at.database.reading() as session:
+        return _status(request, session, records.standing(session, ledger.get(session, made)))
+
+
+def check(request: Request, body: models.Item) -> models.Checked:
+    """Scan an item and keep nothing."""
+    at = at_desk(request)
+    decision, lines = pane.check(at.tools.get(), _item(request, body), at.visitor.person.id)
+    return models.Checked(verdict=decision.verdict.value, lines=[models.Line(**line) for line in lines])
+
+
+def preview(request: Request, body: models.Item) -> models.Preview:
+    """What would be stored, by kind and amount."""
+    at = at_desk(request)
+    things = pane.preview(at.tools.get(), _item(request, body), at.visitor.person.id)
+    return models.Preview(things=[models.StoredThing(what=t.what, amount=t.amount, unit=t.unit) for t in things])
+
+
+def suggestions(request: Request, body: models.Item) -> models.Suggestions:
+    """Records the item could belong to."""
+    at = at_desk(request)
+    person = at.visitor.person
+    found, beyond = pane.suggestions(at.tools.get(), _item(request, body), person.divisions, person.id)
+    return models.Suggestions(records=[_record(one) for one in found], beyond=beyond)
+
+
+def search(request: Request, body: models.Search) -> models.Suggestions:
+    """Records of one's own divisions, and all organisations, by name or address."""
+    at = at_desk(request)
+    person = at.visitor.person
+    with at.database.session() as session:
+        found, beyond = records.search(session, body.text, person.divisions)
+        audit.append(session, "crm:records:searched", actor=person.id, body={
+            "kind": "pane", "count": len(found), "ids": [one.id for one in found]})
+    return models.Suggestions(records=[_record(one) for one in found], beyond=beyond)
+
+
+def report(request: Request, capture: str, body: models.Report) -> models.Status:
+    """Say that a hold is wrong. The words are scanned first: 409 `words-refused` when they hold personal
+    information, and nothing of them is kept."""
+    at = at_desk(request)
+    if body.code not in reports.CODES:
+        raise HTTPException(422, "reason-missing")
+    with at.database.reading() as session:
+        number = records.standing(session, ledger.get(session, capture)).number
+    if not number:
+        raise HTTPException(409, "bad-state")
+    try:
+        work.report(at.database, at.keys, at.tools.get().scanner, number, at.visitor.person, body.code, body.text)
+    except WordsRefused:
+        raise HTTPException(409, "words-refused") from None
+    return follow(request, capture)
+
+
+def untrack(request: Request, capture: str) -> models.Status:
+    """Ask to untrack. What is in the CRM stays until an operator has looked at it; `mailweir mailbox untrack`."""
+    at = at_desk(request)
+    with at.database.session() as session:
+        row = ledger.get(session, capture, lock=True)
+        if records.standing(session, row).state not in ("linked", "released"):
+            raise HTTPException(409, "bad-state")
+        watch.ask_untrack(session, row, actor=at.visitor.person.id)
+        return _status(request, session, records.standing(session, row))
+
+
+def codes() -> models.ReportCodes:
+    """Why a hold may be wrong."""
+    return models.ReportCodes(codes=dict(reports.CODES))
+
+
+def preflight() -> Response:
+    """What a browser asks before it lets a page of Outlook's host call us; the door answered already."""
+    return Response(status_code=204)
+
+
+# ------------------------------------------------------------------------------------------------ helpers
+
+def _item(request: Request, body: models.Item) -> pane.Named:
+    tools = at_desk(request).tools.get()
+    mailbox = pane.mailbox_for(tools, body.mailbox)
+    item_id = pane.item_id_for(tools, mailbox, body.item_id.strip())
+    return pane.Named(mailbox, item_id, body.internet_message_id.strip(), ItemKind(body.kind))
+
+
+def _status(request: Request, session: Any, found: Standing) -> models.Status:
+    at = at_desk(request)
+    person, row = at.visitor.person, found.capture
+    known = row if row is not None and found.state != "ready" else None
+    lines = pane.lines(found.case.summary) if found.case and found.state in (
+        "blocked", "unreadable", "pending-review") else []
+    waits, answer = _reported(at, session, found.number)
+    linked = records.records(session, known.activity, person.divisions) if known and known.activity else ()
+    domain = request.app.state.settings.mailbox.domain
+    shown = known is not None and known.state != CaptureState.CLAIMED  # before that nobody knows which message it is
+    trackers = records.trackers(session, known, domain, person.divisions) if known and shown else ()
+    return models.Status(
+        id=known.id if known else "", state=found.state, outlook=OUTLOOK.get(found.state, "Not tracked"),
+        step=found.step, steps=list(STEPS), lines=[models.Line(**line) for line in lines], case=found.number,
+        opened=found.case.opened if found.case else None, joined=bool(known and known.summary.get("joined")),
+        redacted=bool(found.case and found.case.state == CaseState.REDACTED), reported=waits, answer=answer,
+        records=[_record(one) for one in linked],
+        trackers=[models.Tracker(who=t.who, at=t.at, route=t.route) for t in trackers],
+        can=_can(request, found, known, waits))
+
+
+def _can(request: Request, found: Standing, row: Capture | None, reported: str) -> list[str]:
+    """What is possible now; the door asks again."""
+    person = at_desk(request).visitor.person
+    own = Thing(owner=person.id)
+    can: list[str] = []
+    if found.state in _AGAIN and may(person, Action.ITEM_TRACK, own):
+        can += ["track", "check"]
+    held = found.state in ("blocked", "unreadable", "pending-review")
+    if held and row is not None and reported != "waiting" and may(person, Action.CASE_REPORT, own):
+        can.append("report")
+    if found.state in ("linked", "released") and may(person, Action.ITEM_WITHDRAW, own):
+        can.append("untrack")
+    return can
+
+
+def _reported(at: Any, session: Any, number: str) -> tuple[Literal["", "waiting", "answered"], str]:
+    if not number:
+        return "", ""
+    said = [one for one in reports.of_person(session, at.keys, at.visitor.person.id) if one.number == number]
+    if not said:
+        return "", ""
+    if said[0].answered is None:
+        return "waiting", ""
+    return "answered", REPORT_ANSWERS.get(said[0].answer_code, "")
+
+
+def _record(one: records.Record) -> models.Record:
+    return models.Record(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why)
+
+
+def _signing(request: Request) -> PaneSignIn:
+    made: PaneSignIn = request.app.state.pane
+    return made
+
+
+def _jobs(request: Request) -> Jobs:
+    made: Jobs = request.app.state.tools.jobs()
+    return made

@@ -1,0 +1,177 @@
+"""What the task pane in Outlook asks for: how an item stands, what would happen to it, where it could belong.
+
+The pane sends ids only. Whoever asks was let in by the caller (`mailbox_for` says whose mailbox it is); the item is
+fetched from that mailbox and has the Message-ID that came with the id. Nothing but `requests.request` keeps anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from capture import allowing, marking, matching
+from capture.errors import ItemGone, ItemPrivate
+from capture.fetching import named, with_unread
+from capture.mine import mailboxes_of
+from capture.notices import KIND_WORDS, SYSTEM_WORDS, UNREAD_WORDS
+from capture.ports import ItemKind, ItemRef, MailItem
+from capture.settings import Settings
+from capture.wiring import Tools
+from pii_scan.findings import Decision
+from pii_scan.text import Extraction
+from store import audit, crm_records, identity, pane, watch
+from store.errors import NotFound
+from store.pane import Record, Standing
+from store.summary import counts, summary
+
+MOST_SHOWN: Final = 8
+"""Suggestions shown."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Named:
+    """An item as the pane names it; nothing of it is believed before it was fetched. `mailbox` is the name it is
+    served under."""
+
+    mailbox: str
+    item_id: str
+    message_id: str
+    kind: ItemKind
+
+    @property
+    def ref(self) -> ItemRef:
+        """Where it is said to be."""
+        return ItemRef(self.mailbox, self.item_id, self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One thing that would be stored: what it is, and how much ("characters", "bytes", "people", "")."""
+
+    what: str
+    amount: int
+    unit: str
+
+
+def owners(settings: Settings, address: str, people: Collection[str]) -> bool:
+    """Whether one of these addresses owns the mailbox of this address, or was made its delegate."""
+    plain = address.strip().casefold()
+    return bool({plain} & {found.casefold() for found in mailboxes_of(people, settings)}) or bool(
+        set(settings.pane.delegates.get(plain, ())) & set(people))
+
+
+def mailbox_for(tools: Tools, address: str) -> str:
+    """The name under which the mailbox of this address is served. Raises `NotFound`."""
+    wanted = {name.casefold() for name in mailboxes_of({address.strip().casefold()}, tools.settings)}
+    for name in tools.mailbox.mailboxes():
+        if name.casefold() in wanted:
+            return name
+    raise NotFound("no such mailbox is served")
+
+
+def item_id_for(tools: Tools, mailbox: str, item_id: str) -> str:
+    """The id as the mailbox's server takes it: Outlook gives the one of EWS, and Graph writes the same in base64url."""
+    with tools.database.reading() as session:
+        kinds = {row.mailbox: row.backend for row in watch.mailboxes(session)}
+    graph = (kinds.get(mailbox) or tools.settings.mailbox.kind) == "graph"
+    return item_id.replace("/", "-").replace("+", "_") if graph else item_id
+
+
+def standing(tools: Tools, session: Session, item: Named) -> Standing:
+    """How an item stands, by our own records alone: nothing is fetched."""
+    bare = item.message_id.strip().strip("<>")
+    keys = [marking.source_key(tools, ItemRef(item.mailbox, name)) for name in (item.item_id, f"<{bare}>" if bare else
+                                                                                "") if name]
+    message = identity.message_key(tools.keys, bare) if bare else ""
+    return pane.standing(session, pane.newest(session, item.mailbox, keys, message))
+
+
+def lines(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was found and what could not be read, by kind and place: never a value."""
+    found: dict[tuple[str, str], int] = {}
+    for line in kept.get("findings", ()):
+        key = (line["place"], line["kind"])
+        found[key] = found.get(key, 0) + int(line["count"])
+    return [{"place": place, "code": kind, "words": KIND_WORDS.get(kind, kind.replace("_", " ")), "count": count}
+            for (place, kind), count in found.items()] + [
+        {"place": one["place"], "code": one["code"], "words": UNREAD_WORDS.get(one["code"], SYSTEM_WORDS), "count": 0}
+        for one in kept.get("unread", ())]
+
+
+def check(tools: Tools, item: Named, actor: str) -> tuple[Decision, list[dict[str, Any]]]:
+    """What a scan says of an item, without keeping anything. Raises `ItemGone`, `ItemPrivate`, `ScanError`, and what
+    the mailbox raises. The look is audited."""
+    extraction = _extracted(tools, _fetched(tools, item))
+    scanner = allowing.with_rules(tools, allowing.division_of(tools, item.mailbox))
+    decision = scanner.decide(scanner.scan(extraction), extraction)
+    kept = summary(decision)
+    with tools.database.session() as session:
+        audit.append(session, "pane:item:checked", actor=actor, body={
+            "verdict": kept["verdict"], "policy": kept["policy"], "kinds": counts(kept), "unread": len(kept["unread"])})
+    return decision, lines(kept)
+
+
+def preview(tools: Tools, item: Named, actor: str) -> tuple[Stored, ...]:
+    """What of an item would be stored, as kinds and amounts; no word of it. Raises as `check` does."""
+    extraction = _extracted(tools, _fetched(tools, item))
+    envelope = extraction.envelope
+    found = [Stored("subject line", len(envelope.subject), "characters"),
+             Stored("sender and recipients", len(envelope.parties()), "people")]
+    if envelope.sent:
+        found.append(Stored("date and time", 0, ""))
+    body = sum(len(part.text()) for part in extraction.parts if part.place.startswith("body"))
+    found.append(Stored("text", body, "characters"))
+    found += [Stored(f"{part.place} ({part.kind})", part.size, "bytes") if "(" not in part.place
+              else Stored(part.place, part.size, "bytes")
+              for part in extraction.parts if part.place.startswith("attachment")]
+    with tools.database.session() as session:
+        audit.append(session, "pane:item:previewed", actor=actor, body={"parts": len(found)})
+    return tuple(found)
+
+
+def suggestions(tools: Tools, item: Named, divisions: Collection[str], actor: str) -> tuple[tuple[Record, ...], int]:
+    """Records the item could belong to, the strongest reason first, each with a code for why; and how many more belong
+    to another division. In the order of linking: the thread, one contact, several contacts, the domain, a name in the
+    subject. Raises as `check` does."""
+    envelope = _extracted(tools, _fetched(tools, item)).envelope
+    own = frozenset(domain.strip().casefold() for domain in tools.settings.scan.own_domains)
+    outside = matching.outside_parties(envelope.parties(), own)
+    before = [identity.message_key(tools.keys, ident)
+              for ident in (envelope.in_reply_to, *envelope.references) if ident]
+    with tools.database.session() as session:
+        found: dict[tuple[str, str], Record] = {}
+        for record in pane.answered(session, before, divisions):
+            found.setdefault((record.record, record.id), record)
+        for records in pane.contacts_at(session, outside, divisions).values():
+            for record in records:
+                why = "address" if len(records) == 1 else "ambiguous"
+                found.setdefault((record.record, record.id), Record(
+                    record.record, record.id, record.name, record.detail, why))
+        domains = {name for email in outside if matching.may_identify(name := matching.domain_of(email), own)}
+        for idents in crm_records.organisations_by_domain(session, domains).values():
+            for ident in idents:
+                one = pane.record(session, "organisation", ident, divisions,
+                                  why="domain" if len(idents) == 1 else "ambiguous")
+                found.setdefault((one.record, one.id), one)
+        for record in pane.named_in(session, envelope.subject):
+            found.setdefault((record.record, record.id), record)
+        shown = tuple(found.values())[:MOST_SHOWN]
+        audit.append(session, "crm:records:searched", actor=actor, body={
+            "kind": "suggestions", "count": len(shown), "ids": [record.id for record in shown]})
+        return shown, pane.beyond(session, outside, divisions)
+
+
+def _fetched(tools: Tools, item: Named) -> MailItem:
+    found = named(tools, item.ref, item.message_id)
+    if found.private:
+        raise ItemPrivate
+    if not found.raw and not found.unread:
+        raise ItemGone
+    return found
+
+
+def _extracted(tools: Tools, item: MailItem) -> Extraction:
+    return with_unread(tools.extractor.extract(item.raw), item.unread)
