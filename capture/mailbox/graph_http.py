@@ -1,24 +1,15 @@
 """Requests to Microsoft Graph: token, pace, back-off and errors; what is asked is the callers' matter.
 
-At most four requests of one mailbox are under way at a time, as Graph allows. Where Graph asks for a pause
-(`Retry-After`), nothing more is sent for that mailbox until it is over: a short pause is waited for here, a
-longer one goes to the caller as `TryLater(wait)`. Without the header the pause doubles with every failure in
-a row, with full jitter, up to 15 minutes.
+At most four requests of one mailbox are under way at a time, as Graph allows; `capture/pace.py` has the pauses.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import random
-import re
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -27,20 +18,12 @@ import httpx
 from capture.errors import CaptureError, CursorLost, TryLater
 from capture.mailbox.graph_errors import graph_error, translated
 from capture.mailbox.tokens import TokenProvider, tls
+from capture.pace import BUSY, PATIENCE, Gate, jitter
 
 PARALLEL: Final = 4
-MAX_WAIT: Final = 900.0
-MAX_ASKED: Final = 3600.0
-"""A server may ask for a longer pause than we would make, but not for ever."""
-PATIENCE: Final = 4.0
-"""Seconds of pause waited for inside one call."""
 MAX_JSON: Final = 64_000_000
 IMMUTABLE: Final = 'IdType="ImmutableId"'
 UNAUTHORIZED: Final = 401
-BUSY: Final = frozenset({423, 429, 503, 509})
-"""Statuses after which the whole mailbox rests, not only the request."""
-
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 for _name in ("httpx", "httpcore", "msal"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # below that they print addresses: mailboxes, ids, cursors
@@ -68,15 +51,6 @@ class Reply:
     headers: Mapping[str, str]
 
 
-@dataclass(slots=True, repr=False)
-class _Gate:
-    """The pace of one mailbox."""
-
-    slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(PARALLEL))
-    not_before: float = 0.0
-    failures: int = 0
-
-
 class GraphHttp:
     """One connection pool and one set of tokens for all mailboxes. Safe to share between threads.
 
@@ -91,7 +65,7 @@ class GraphHttp:
         self._client = httpx.Client(
             verify=tls(ca_file), timeout=httpx.Timeout(timeout, pool=timeout), trust_env=False, follow_redirects=False,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=16))
-        self._gates: dict[str, _Gate] = {}
+        self._gates: dict[str, Gate] = {}
         self._lock = threading.Lock()
         self.requests = 0
 
@@ -161,7 +135,7 @@ class GraphHttp:
         gate = self._gate(mailbox)
         token, renewed, patience = self._tokens.token(), False, self._patience
         while True:
-            self._rest(gate, patience)
+            gate.rest(patience)
             sent = {"Accept": "application/json", **headers, "Authorization": f"Bearer {token}",
                     "Prefer": ", ".join(filter(None, (IMMUTABLE, prefer)))}
             status, raw, got = self._once(gate, method, target, params, sent, content, limit)
@@ -174,15 +148,15 @@ class GraphHttp:
             error = graph_error(status, raw)
             if not isinstance(error, TryLater):
                 raise error
-            error.wait = self._pause(gate, status, got)
+            error.wait = gate.pause(status, got.get("retry-after", ""))
             if status not in BUSY or error.wait > patience:
                 raise error
             patience -= error.wait
 
-    def _once(self, gate: _Gate, method: str, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str],
+    def _once(self, gate: Gate, method: str, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str],
               content: bytes | None, limit: int) -> tuple[int, bytes, Mapping[str, str]]:
         """One request and its reply, read to the end or to `limit`."""
-        with self._slot(gate):
+        with gate.slot(self._timeout):
             self.requests += 1
             raw = bytearray()
             try:
@@ -196,40 +170,13 @@ class GraphHttp:
                 error = translated(exc)
                 if isinstance(error, TryLater):
                     gate.failures += 1
-                    error.wait = _jitter(gate.failures)
+                    error.wait = jitter(gate.failures)
                 raise error from None
             return reply.status_code, bytes(raw), reply.headers
 
-    def _pause(self, gate: _Gate, status: int, headers: Mapping[str, str]) -> float:
-        """The seconds to wait after this reply; the whole mailbox rests when Graph is busy."""
-        gate.failures += 1
-        wait = retry_after(headers.get("retry-after", ""))
-        wait = _jitter(gate.failures) if wait is None else min(wait, MAX_ASKED)
-        if status in BUSY:
-            gate.not_before = max(gate.not_before, time.monotonic() + wait)
-        return wait
-
-    @staticmethod
-    def _rest(gate: _Gate, patience: float) -> None:
-        """Wait until the mailbox may be asked again, or say how long that is."""
-        left = gate.not_before - time.monotonic()
-        if left > patience + 0.1:
-            raise TryLater("graph: this mailbox rests", wait=left)
-        if left > 0:
-            time.sleep(left)
-
-    @contextmanager
-    def _slot(self, gate: _Gate) -> Iterator[None]:
-        if not gate.slots.acquire(timeout=self._timeout):
-            raise TryLater("graph: too many requests of this mailbox under way", wait=_jitter(1))
-        try:
-            yield
-        finally:
-            gate.slots.release()
-
-    def _gate(self, mailbox: str) -> _Gate:
+    def _gate(self, mailbox: str) -> Gate:
         with self._lock:
-            return self._gates.setdefault(mailbox, _Gate())
+            return self._gates.setdefault(mailbox, Gate("graph: this mailbox", PARALLEL))
 
 
 def values(body: Any) -> list[dict[str, Any]]:
@@ -238,18 +185,3 @@ def values(body: Any) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise TryLater("graph: the reply holds no list")
     return found
-
-
-def retry_after(value: str) -> float | None:
-    """The seconds of a Retry-After header (seconds or a date); None when it says nothing."""
-    value = value.strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _jitter(failures: int) -> float:
-    return random.uniform(0, min(MAX_WAIT, 2.0 ** min(failures, 20)))  # noqa: S311 - spreads load, keeps no secret

@@ -481,7 +481,7 @@ def test_a_short_pause_is_waited_for_and_a_long_one_is_handed_on(world: Tenant, 
 
 
 def test_a_date_is_a_pause_too_and_no_pause_is_for_ever(world: Tenant) -> None:
-    from capture.mailbox.graph_http import retry_after
+    from capture.pace import retry_after
 
     soon = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%a, %d %b %Y %H:%M:%S GMT")
     assert retry_after(soon) == pytest.approx(90, abs=3)
@@ -508,11 +508,11 @@ def test_while_a_mailbox_rests_nothing_is_sent_for_it_and_others_go_on(world: Te
 
 
 def test_without_a_header_the_pause_is_random_and_grows_to_a_quarter_of_an_hour() -> None:
-    from capture.mailbox.graph_http import MAX_WAIT, _jitter
+    from capture.pace import MAX_WAIT, jitter
 
-    assert all(0 <= _jitter(1) <= 2 for _ in range(50))
-    assert max(_jitter(30) for _ in range(400)) > 600
-    assert all(_jitter(30) <= MAX_WAIT == 900 for _ in range(50))
+    assert all(0 <= jitter(1) <= 2 for _ in range(50))
+    assert max(jitter(30) for _ in range(400)) > 600
+    assert all(jitter(30) <= MAX_WAIT == 900 for _ in range(50))
 
 
 def test_at_most_four_requests_of_a_mailbox_at_a_time(world: Tenant) -> None:
