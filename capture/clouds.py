@@ -39,18 +39,20 @@ def cloud_of(settings: GraphSettings) -> Cloud:
     """
     named = CLOUDS[settings.cloud]
     cloud = Cloud((settings.login_url or named.login).rstrip("/"), (settings.graph_url or named.graph).rstrip("/"))
-    _checked("graph.login_url", cloud.login, settings, plain_on_loopback=False)
-    _checked("graph.graph_url", cloud.graph, settings, plain_on_loopback=True)
+    for name, url, plain in (("graph.login_url", cloud.login, False), ("graph.graph_url", cloud.graph, True)):
+        if secure_host(name, url, plain_on_loopback=plain) not in settings.hosts:
+            raise BadSettings(f"{name}: its host is not on the residency list graph.hosts")
     return cloud
 
 
-def _checked(name: str, url: str, settings: GraphSettings, *, plain_on_loopback: bool) -> None:
+def secure_host(name: str, url: str, *, plain_on_loopback: bool = False) -> str:
+    """The host of the address in the setting `name`. Raises `BadSettings` when it is not https; http is taken on
+    loopback only, if at all."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = (parts.hostname or "").casefold()
     if parts.scheme != "https" and not (plain_on_loopback and parts.scheme == "http" and is_loopback(host)):
         raise BadSettings(f"{name}: must be an https address")
-    if host not in settings.hosts:
-        raise BadSettings(f"{name}: its host is not on the residency list graph.hosts")
+    return host
 
 
 def is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@
     `-- CaptureError
         |-- TryLater            a later call may work: the engine tries again
         |-- Parked              this mailbox needs a person: rights, licence, sign-in
+        |   `-- CrmDenied       the CRM needs a person
         |-- CursorLost          the server does not know the place any more where the watching stood
         |-- Changed             the item kept changing while it was to be marked
         |-- ItemGone            the item is not in the mailbox any more
@@ -11,6 +12,8 @@
         |-- ItemTwice           another capture of the same item is underway
         |-- RecordGone          the item is not in the CRM any more
         |-- RecordChanged       the item in the CRM was changed meanwhile
+        |-- CrmRefused          the CRM does not take the item
+        |-- CrmIncomplete       the CRM did not keep all of the item
         |-- ItemUnreadable      the mail server cannot hand the item over
         |-- ServerRefused       the mail server refuses what mailweir asks
         |-- StepFailed          a step of the flow gave up; carries only the code
@@ -49,6 +52,13 @@ class Parked(CaptureError):
 
     code = "mailbox-parked"
     hint = "Run `mailweir mailbox check`; it says which permission or setting is missing."
+
+
+class CrmDenied(Parked):
+    """The CRM refuses mailweir until a person has mended something: rights, settings, sign-in."""
+
+    code = "crm-denied"
+    hint = "Run `mailweir crm check`; it says which table, privilege or setting is missing."
 
 
 class CursorLost(CaptureError):
@@ -112,6 +122,20 @@ class RecordChanged(CaptureError):
 
     code = "record-changed"
     hint = "Nothing to do; if it comes back, run the rescan again."
+
+
+class CrmRefused(CaptureError):
+    """The CRM does not take this item, so it is held."""
+
+    code = "crm-refused"
+    hint = "Run `mailweir crm check`; if all is fine there, report the code of the CRM that stands in brackets."
+
+
+class CrmIncomplete(CaptureError):
+    """The CRM did not keep all of the item, so it was taken out again and is held."""
+
+    code = "crm-incomplete"
+    hint = "Look at the limits of the CRM for files and texts, then let a reviewer release the item."
 
 
 class StepFailed(CaptureError):

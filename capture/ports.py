@@ -13,7 +13,7 @@ from threading import Event
 from typing import Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pii_scan.findings import Decision, Finding, Report
-from pii_scan.text import Envelope, Extraction, Unread
+from pii_scan.text import Address, Envelope, Extraction, Unread
 
 R = TypeVar("R")
 
@@ -215,11 +215,52 @@ class Weighing(Protocol):
 @dataclass(frozen=True, slots=True)
 class Linked:
     """What the CRM did: the activity's id and how it was matched ("contact", "organisation",
-    "unmatched"), with the number of records linked."""
+    "unmatched"), with the number of records linked. `notes`: codes of what does not stand in the activity as it was
+    in the item, and is said there ("file-too-large"). `asked`: questions only its user can answer (which of several
+    contacts?)."""
 
     activity: str
     matched: str
     records: int
+    notes: tuple[str, ...] = ()
+    asked: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Typed:
+    """A phone call or a task that a person writes down in the CRM. Its text was scanned before.
+
+    `caller`, `called`, `number`, `outgoing` and `minutes` are a phone call's; `when` it is due. `record`: what it is
+    about ("contact:ID", "organisation:ID", ...).
+    """
+
+    kind: StoredKind
+    subject: str
+    text: str
+    caller: Address = Address("", "")  # noqa: RUF009 - frozen
+    called: tuple[Address, ...] = ()
+    number: str = ""
+    outgoing: bool = True
+    minutes: int = 0
+    when: datetime | None = None
+    record: str = ""
+
+    def __repr__(self) -> str:
+        return f"Typed({self.kind})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Record:
+    """A record an item can be linked to: its kind ("contact", "organisation", "lead", "opportunity"), its id, its
+    name, and what tells it from others of the name (a title, an organisation). No address, no phone number."""
+
+    kind: str
+    id: str
+    name: str
+    detail: str = ""
+
+    def __repr__(self) -> str:
+        return f"Record({self.kind})"
 
 
 class StoredKind(StrEnum):
@@ -296,7 +337,16 @@ class Crm(Protocol):
         """Write one activity for the item (or add the tracker to it) and link it to its records.
 
         An activity whose content was pulled out (see `pull`) gets this content, unless its case is still open.
+        Returns only when the whole item is there; until then nothing of it shows as linked. Raises `CrmRefused` when
+        the CRM does not take it, `CrmIncomplete` when it did not keep all of it.
         """
+
+    def write(self, item_key: str, author: str, typed: Typed) -> Linked:
+        """Write what a person typed as one activity; repeated with the same key, it stays one. Errors as `link`."""
+
+    def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> Sequence[Record]:
+        """Records whose name, or whose address as a whole, begins or goes on like this, of these kinds (none named =
+        of every kind), as far as `who` (an address) may see them; by name."""
 
     def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> Sequence[StoredRef]:
         """One page of stored items in the order of their ids, those with an id greater than `after`; none at the
@@ -316,6 +366,12 @@ class Crm(Protocol):
     def restore(self, ident: str, case: str, content: bytes) -> Restored:
         """Put `content` (of `StoredItem`) back in the place of the stub of this case. "already" when there is no
         such stub any more, "gone" when there is no such item any more; then nothing is written."""
+
+    def check(self) -> Sequence[Check]:
+        """What works and what is missing."""
+
+    def close(self) -> None:
+        """Let go of connections."""
 
 
 class Notifier(Protocol):

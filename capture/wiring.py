@@ -155,18 +155,20 @@ def scanner_or_refusal(settings: Settings) -> Scanner:
 def assembled(settings: Settings) -> Iterator[Tools]:
     """Everything the flow works with, for one home; closed again at the end."""
     with opened(settings) as (database, keys):
+        crm = build_crm(settings, database)
         extractor, mailbox = build_extractor(settings), build_mailbox(settings, database)
         try:
-            yield Tools(settings, database, keys, mailbox, extractor, scanner_or_refusal(settings),
-                        build_crm(settings, database), build_notifier(settings))
+            yield Tools(settings, database, keys, mailbox, extractor, scanner_or_refusal(settings), crm,
+                        build_notifier(settings))
         finally:
+            crm.close()
             mailbox.close()
             extractor.close()
 
 
 def build_crm(settings: Settings, database: Database) -> Crm:
     """The CRM backend of the settings."""
-    made: Crm = load(CRMS, settings.crm.kind, "crm.kind")(database, settings.scan.own_domains)
+    made: Crm = load(CRMS, settings.crm.kind, "crm.kind")(settings, database)
     return made
 
 

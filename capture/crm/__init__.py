@@ -1,5 +1,6 @@
-"""CRM backends: one line each. A value is "module:class", loaded when it is used."""
+"""CRM backends: one line each. A value is "module:function" that makes one of a home's settings and database."""
 
 CRMS = {
-    "embedded": "capture.crm.embedded:EmbeddedCrm",
+    "dataverse": "capture.crm.dataverse:from_settings",
+    "embedded": "capture.crm.embedded:from_settings",
 }

@@ -20,6 +20,7 @@ _TYPE = re.compile(r"(?!multipart/)[a-z0-9.+-]{1,100}/[a-z0-9.+-]{1,100}", re.I)
 _SENDERS = frozenset({"from", "organizer"})
 BOUNDARY = "=_mailweir_stored_item"
 TEXT = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64")
+HTML = ("Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: base64")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,10 +33,12 @@ class StoredFile:
 
 
 def as_mail(*, subject: str, body: str, sent: datetime | None, message_id: str,
-            participants: Iterable[Mapping[str, str]], files: Sequence[StoredFile] = ()) -> bytes:
-    """The mail. `participants` have `role` ("from" or "organizer" for the sender), `name` and `email`."""
+            participants: Iterable[Mapping[str, str]], files: Sequence[StoredFile] = (),
+            html: bool = False) -> bytes:
+    """The mail. `participants` have `role` ("from" or "organizer" for the sender), `name` and `email`; `html`: the
+    body is HTML."""
     head = list(_headers(subject, sent, message_id, list(participants)))
-    text = [*TEXT, "", _base64(body.encode("utf-8", "replace"))]
+    text = [*(HTML if html else TEXT), "", _base64(body.encode("utf-8", "replace"))]
     if not files:
         return "\r\n".join([*head, "MIME-Version: 1.0", *text]).encode("ascii")
     lines = [*head, "MIME-Version: 1.0", f'Content-Type: multipart/mixed; boundary="{BOUNDARY}"', "",

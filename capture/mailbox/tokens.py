@@ -18,6 +18,7 @@ import msal
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 from msal.exceptions import MsalError
+from pydantic import SecretStr
 
 from capture.clouds import cloud_of
 from capture.errors import BadSettings
@@ -121,21 +122,44 @@ def graph_tokens(settings: Settings) -> MsalTokens:
     """The tokens for Graph. Raises `BadSettings` when a setting or the credential is missing or wrong."""
     chosen = settings.graph
     cloud = cloud_of(chosen)
+    return service_tokens("graph", chosen, cloud.login, cloud.graph, settings.graph_certificate, settings.graph_secret)
+
+
+class AppSettings(Protocol):
+    """What the section of a service says about signing in to it."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def login_url(self) -> str: ...
+    @property
+    def ca_file(self) -> str: ...
+    @property
+    def timeout_seconds(self) -> float: ...
+
+
+def service_tokens(section: str, chosen: AppSettings, login: str, resource: str, certificate: SecretStr,
+                   secret: SecretStr) -> MsalTokens:
+    """The tokens of one app registration for the service at `resource`; `login` is where Entra is.
+
+    Raises `BadSettings` naming the setting of `section`, or the variable, that is missing or wrong.
+    """
     for name in ("tenant", "client_id"):
         if not getattr(chosen, name):
-            raise BadSettings(f"graph.{name} is not set")
-    certificate = settings.graph_certificate.get_secret_value()
-    secret = settings.graph_secret.get_secret_value()
-    if not certificate and not secret:
-        raise BadSettings("neither MAILWEIR_GRAPH_CERTIFICATE nor MAILWEIR_GRAPH_SECRET is set")
+            raise BadSettings(f"{section}.{name} is not set")
+    variable = f"MAILWEIR_{section.upper()}_CERTIFICATE"
+    pem, word = certificate.get_secret_value(), secret.get_secret_value()
+    if not pem and not word:
+        raise BadSettings(f"neither {variable} nor MAILWEIR_{section.upper()}_SECRET is set")
     return MsalTokens(
-        f"{cloud.login}/{chosen.tenant}", chosen.client_id,
-        certificate_credential(certificate) if certificate else secret,
-        scope=f"{cloud.graph}/.default", known=not chosen.login_url, ca_file=chosen.ca_file,
+        f"{login}/{chosen.tenant}", chosen.client_id, certificate_credential(pem, variable) if pem else word,
+        scope=f"{resource}/.default", known=not chosen.login_url, ca_file=chosen.ca_file,
         timeout=chosen.timeout_seconds)
 
 
-def certificate_credential(text: str) -> dict[str, str]:
+def certificate_credential(text: str, variable: str = "MAILWEIR_GRAPH_CERTIFICATE") -> dict[str, str]:
     """msal's credential from PEM text holding the private key and its certificate, or from the path of such a file.
 
     Raises `BadSettings` (naming the variable, never its value) when either part is missing or unreadable.
@@ -144,16 +168,16 @@ def certificate_credential(text: str) -> dict[str, str]:
         try:
             text = Path(text).read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError) as exc:
-            raise BadSettings(f"MAILWEIR_GRAPH_CERTIFICATE: the file cannot be read, {type(exc).__name__}") from None
+            raise BadSettings(f"{variable}: the file cannot be read, {type(exc).__name__}") from None
     try:
         pem = text.encode("ascii")
         key = load_pem_private_key(pem, password=None)
         certificate = load_pem_x509_certificate(pem)
     except (ValueError, TypeError) as exc:
-        raise BadSettings("MAILWEIR_GRAPH_CERTIFICATE: needs an unencrypted private key and its certificate, in PEM; "
+        raise BadSettings(f"{variable}: needs an unencrypted private key and its certificate, in PEM; "
                           f"{type(exc).__name__}") from None
     if key.public_key() != certificate.public_key():
-        raise BadSettings("MAILWEIR_GRAPH_CERTIFICATE: the private key is not the certificate's")
+        raise BadSettings(f"{variable}: the private key is not the certificate's")
     return {"private_key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii"),
             "public_certificate": certificate.public_bytes(Encoding.PEM).decode("ascii")}
 
