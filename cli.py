@@ -14,6 +14,7 @@ import typer
 
 from capture.commands import allow as allow_commands
 from capture.commands import audit as audit_commands
+from capture.commands import crm as crm_commands
 from capture.commands import db as db_commands
 from capture.commands import export as export_commands
 from capture.commands import jobs as jobs_commands
@@ -21,6 +22,7 @@ from capture.commands import mailbox as mailbox_commands
 from capture.commands import queue as queue_commands
 from capture.commands import rescan as rescan_commands
 from capture.commands import user as user_commands
+from manifests import commands as manifest_commands
 
 if TYPE_CHECKING:
     from capture.settings import Settings
@@ -39,11 +41,13 @@ forms_app = typer.Typer(no_args_is_help=True, help="Blank forms; a filled one is
 for name, sub in (("capture", capture_app), ("queue", queue_commands.app), ("crm", crm_app),
                   ("audit", audit_commands.app), ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
     app.add_typer(sub, name=name)
+crm_commands.add_to(crm_app)
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(db_commands.app, name="db")
 app.add_typer(mailbox_commands.app, name="mailbox")
 app.add_typer(user_commands.app, name="user")
+app.add_typer(manifest_commands.app, name="manifest")
 app.command()(rescan_commands.rescan)
 app.command()(export_commands.export)
 policy_app.command("diff")(rescan_commands.policy_diff)
