@@ -75,7 +75,7 @@ def address(mailbox: str, domain: str) -> str:
 
 def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeText:
     """The words of a notice. Raises `KeyError` for a template that is not here."""
-    words = {"held": _held, "linked": _linked, "pulled": _pulled, "refused": _refused, "gone": _gone,
+    words = {"held": _held, "linked": _linked, "asked": _asked, "pulled": _pulled, "refused": _refused, "gone": _gone,
              "deleted": _deleted, "overdue": _overdue, "incident": _incident,
              "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered}
     return words[template](data, contact)
@@ -128,6 +128,15 @@ def _linked(data: Mapping[str, Any], _contact: str) -> NoticeText:
     records = data["records"]
     return NoticeText("Linked to the CRM", f"{_which(data['sent'])} was linked to {records} CRM "
                                            f"record{'' if records == 1 else 's'}.\n")
+
+
+def _asked(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    asked = data["asked"]
+    return NoticeText("Which record does it belong to?", (
+        f"{_which(data['sent'])} is in the CRM. Only you can say which record it belongs to: "
+        f"{'an address of it is' if asked == 1 else f'{asked} of its addresses are'} that of several.\n\n"
+        "Choose in the pane in Outlook, or with `mailweir crm waiting` and `mailweir crm confirm`. "
+        "Until then it is linked to none of them.\n"))
 
 
 REFUSED_WORDS = {"private": "it is marked private or confidential"}

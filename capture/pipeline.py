@@ -22,7 +22,7 @@ from capture.settings import Settings
 from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope, Extraction
-from store import allow, identity, ledger, outbox, pulls, quarantine, watch
+from store import allow, crm_choices, identity, ledger, outbox, pulls, quarantine, watch
 from store.desk import Filing
 from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
@@ -164,7 +164,8 @@ def link(tools: Tools, capture: str) -> int:
         item_key = ledger.item_key(session, capture)
         kinds = quarantine.REDACTED if redacted else (quarantine.MAIL, quarantine.EXTRACTION)
         mail = MailItem(_ref(row), quarantine.read(session, tools.keys, _blob(session, capture, kinds[0])),
-                        record=row.record)
+                        record=" ".join(filter(None, (row.record, *(
+                            f"hand/{kind}:{ident}" for kind, ident in crm_choices.chosen(session, capture))))))
         text = _blob(session, capture, kinds[1], optional=not redacted)
         extraction = wire.from_bytes(quarantine.read(session, tools.keys, text)) if text else None
         tracker = pulling.tracker_of(session, row) if row.mailbox == pulls.CRM else row.mailbox
@@ -174,9 +175,13 @@ def link(tools: Tools, capture: str) -> int:
         _still_clean(tools, tracker, extraction)
     done = tools.crm.link(item_key, tracker, mail, extraction.envelope, extraction)
     with tools.database.session() as session:
-        ledger.linked(session, capture, activity=done.activity, matched=done.matched, records=done.records)
+        ledger.linked(session, capture, activity=done.activity, matched=done.matched, records=done.records,
+                      asked=done.asked, notes=done.notes)
         if row.mailbox == pulls.CRM:
             pulling.replaced(session, capture)
+        elif done.asked and tools.settings.notify.asked:
+            outbox.add(session, key=f"{capture}/asked", recipient=address_of(tools, row.mailbox), template="asked",
+                       data={"sent": extraction.envelope.sent, "asked": done.asked}, capture_id=capture)
         elif tools.settings.notify.linked:
             outbox.add(session, key=f"{capture}/linked", recipient=address_of(tools, row.mailbox), template="linked",
                        data={"sent": extraction.envelope.sent, "records": done.records}, capture_id=capture)

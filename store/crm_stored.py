@@ -22,7 +22,7 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store.crm_records import NewActivity, NewAttachment, content_of, fill, version
+from store.crm_records import NewActivity, NewAttachment, content_of, files_of, fill, version
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
 from store.database import begin_write
 from store.errors import NotFound
@@ -106,6 +106,7 @@ def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str
         raise ContentChanged
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case
+    activity.message_key = activity.copy_key = ""
     session.execute(delete(Attachment).where(col(Attachment.activity_id) == ident))
     session.flush()
 
@@ -151,15 +152,13 @@ def _locked(session: Session, ident: str) -> Activity:
 
 
 def _files(session: Session, ident: str) -> tuple[NewAttachment, ...]:
-    rows = session.execute(
-        columns(col(Attachment.number), col(Attachment.name), col(Attachment.content_type), col(Attachment.content))
-        .where(col(Attachment.activity_id) == ident).order_by(col(Attachment.number)))
-    return tuple(NewAttachment(number, name, kind, content) for number, name, kind, content in rows)
+    return files_of(session, ident)
 
 
 def _shown_with(session: Session, ident: str) -> tuple[str, ...]:
     """The linked records, and the organisations of linked contacts: their timelines show the subject line."""
-    linked = set(session.scalars(select(ActivityLink.record_id).where(ActivityLink.activity_id == ident)))
+    linked = set(session.scalars(select(ActivityLink.record_id).where(
+        ActivityLink.activity_id == ident, col(ActivityLink.removed).is_(None))))
     employers = set(session.scalars(select(Contact.organisation_id).where(
         col(Contact.id).in_(linked), col(Contact.organisation_id).is_not(None)))) if linked else set()
     return tuple(sorted(linked | {e for e in employers if e}))

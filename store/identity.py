@@ -6,6 +6,7 @@ be taken for a new one. `tests/unit/test_store_identity.py` pins the values.
 
 from __future__ import annotations
 
+import hashlib
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 
@@ -28,6 +29,13 @@ def normalise_message_id(text: str) -> str:
 def message_key(keys: Keys, message_id: str) -> str:
     """The item key of a mail with a Message-ID (normalised here again; that changes nothing)."""
     return keys.digest("item", b"message-id", normalise_message_id(message_id).encode())
+
+
+def thread_key(message_id: str) -> str:
+    """The hash of a Message-ID by which answers find the activity they answer; "" for none. Not keyed: the activity
+    holds the Message-ID itself."""
+    plain = normalise_message_id(message_id)
+    return hashlib.sha256(b"message-id\0" + plain.encode("utf-8", "replace")).hexdigest() if plain else ""
 
 
 def fallback_key(keys: Keys, *, sender: str, sent: str, subject: str, body: bytes) -> str:

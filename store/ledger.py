@@ -217,8 +217,10 @@ def objection(session: Session, capture_id: str) -> str:
     return "" if ruling.link else ruling.why if ruling.why != "decision" else "confirmed-before"
 
 
-def linked(session: Session, capture_id: str, *, activity: str, matched: str, records: int) -> Capture:
-    """The CRM has the item. Content that only this capture needed is destroyed.
+def linked(session: Session, capture_id: str, *, activity: str, matched: str, records: int,
+           asked: int = 0, notes: Sequence[str] = ()) -> Capture:
+    """The CRM has the item. Content that only this capture needed is destroyed. `asked`: questions left for its user;
+    `notes`: codes of what the CRM did not take as it was.
 
     Raises `BadState` when the ruling was to hold.
     """
@@ -228,7 +230,8 @@ def linked(session: Session, capture_id: str, *, activity: str, matched: str, re
     if not _advance(capture, S.LINKED):
         return capture
     capture.activity = activity
-    capture.summary = capture.summary | {"matched": matched, "records": records}
+    capture.summary = capture.summary | {"matched": matched, "records": records} | (
+        {"asked": asked} if asked else {})
     item = _item_of(session, capture)
     if not _open_cases(session, item.id):
         item.state = ItemState.LINKED
@@ -237,7 +240,8 @@ def linked(session: Session, capture_id: str, *, activity: str, matched: str, re
     destroyed = quarantine.destroy_all(session, capture_id=capture.id) if capture.case_id is None else \
         _destroy_when_last(session, capture.case_id)
     audit.append(session, "capture:item:linked", actor=SERVICE, subject=capture.id, body={
-        "item": item.id, "activity": activity, "matched": matched, "records": records, "destroyed": destroyed})
+        "item": item.id, "activity": activity, "matched": matched, "records": records, "destroyed": destroyed}
+        | ({"notes": list(notes)} if notes else {}))
     return capture
 
 

@@ -11,12 +11,27 @@ from email.policy import compat32
 
 from sqlmodel import Session
 
+from capture.crm import lookup
 from capture.crm.asmail import StoredFile, as_mail
-from capture.errors import RecordChanged, RecordGone, TryLater
-from capture.matching import Directory, domain_of, match, outside_parties
-from capture.ports import Crm, Linked, MailItem, Restored, StoredItem, StoredKind, StoredRef, Wanted
+from capture.crm.times import times_of
+from capture.crm.trackers import division_of_tracker
+from capture.errors import CrmRefused, RecordChanged, RecordGone, TryLater
+from capture.ports import (
+    Check,
+    Crm,
+    Linked,
+    MailItem,
+    Record,
+    Restored,
+    StoredItem,
+    StoredKind,
+    StoredRef,
+    Typed,
+    Wanted,
+)
+from capture.settings import Settings
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
-from store import crm_records, crm_stored, people
+from store import crm_find, crm_records, crm_stored
 from store.crm_records import NewActivity, NewAttachment
 from store.database import Database
 from store.errors import DatabaseLocked, NotFound
@@ -25,7 +40,8 @@ _BODY_LABELS = frozenset({Label.TEXT, Label.SIGNATURE, Label.DISCLAIMER})
 TYPES = {StoredKind.MAIL: "email", StoredKind.APPOINTMENT: "appointment", StoredKind.TASK: "task",
          StoredKind.NOTE: "note", StoredKind.PHONE_CALL: "phonecall"}
 """What each kind is called in the column `type`."""
-KINDS = {name: kind for kind, name in TYPES.items()}
+KINDS = {name: kind for kind, name in TYPES.items()} | {
+    "meeting": StoredKind.NOTE, "training": StoredKind.NOTE}
 STUB_SUBJECT = "Held for privacy review"
 STUB_BODY = "This record was taken out of the CRM for privacy review. Case {case}. Ask the privacy office about it."
 _ATTACHED = ("attachment", "member", "embedded", "header")
@@ -43,30 +59,56 @@ class EmbeddedCrm:
 
     def link(self, item_key: str, tracker: str, item: MailItem, envelope: Envelope,
              extraction: Extraction) -> Linked:
-        """Write one activity for the item (or add the tracker to it) and link it to its records.
+        """Write one activity for the item (or add the tracker to it), link it to its records, and note what is
+        suggested.
 
         Raises `TryLater` while the database is busy.
         """
         with self._patiently() as session:
-            outside = outside_parties(envelope.parties(), self._own)
-            directory = Directory(
-                crm_records.contacts_by_address(session, outside),
-                crm_records.organisations_by_domain(session, {domain_of(email) for email in outside}))
-            found = match(envelope.parties(), directory, self._own)
-            links: list[tuple[str, str, str]] = [(link.record, link.record_id, link.how) for link in found.links]
-            chosen, _, chosen_id = item.record.partition(":")
-            bound = crm_records.is_there(session, chosen, chosen_id)
-            if bound and (chosen, chosen_id) not in {link[:2] for link in links}:
-                links.append((chosen, chosen_id, "folder"))
+            sight = lookup.sight_of_tracker(session, tracker, self._own)
+            found = lookup.matched(session, tracker, item, envelope, sight, self._own)
+            times = times_of(item)
             activity, made = crm_records.upsert_activity(session, NewActivity(
-                item_key=item_key, subject=envelope.subject, body=body_text(extraction),
+                item_key=item_key, subject=envelope.subject, body="\n".join(filter(None, (
+                    times.words, body_text(extraction)))),
                 message_id=envelope.message_id, sent=_moment(envelope.sent), type=TYPES[StoredKind(item.ref.kind)],
-                participants=tuple(_participants(envelope)),
-                matched=chosen if bound and not found.links else found.matched,
-                reason="folder" if bound and not found.links else found.reason, links=tuple(links),
-                attachments=tuple(attachments(item.raw)), division=self._division(session, tracker)), tracker)
-            records = len(links) if made else crm_records.links_of(session, activity.id)
-            return Linked(activity.id, activity.matched, records)
+                participants=tuple(_participants(envelope)), matched=found.matched, reason=found.reason,
+                links=tuple((link.record, link.record_id, link.how, link.role) for link in found.links),
+                suggestions=tuple((s.record, s.record_id, s.role, s.reason, s.confidence, s.question)
+                                  for s in found.suggestions),
+                conversation=lookup.conversation_of(item.raw, envelope), attachments=tuple(attachments(item.raw)),
+                division=division_of_tracker(session, tracker, self._own), starts=times.starts,
+                ends=times.ends, due=times.due), tracker)
+            records = len(found.links) if made else crm_records.links_of(session, activity.id)
+            return Linked(activity.id, activity.matched, records,
+                          asked=crm_records.questions_of(session, activity.id, tracker))
+
+    def write(self, item_key: str, author: str, typed: Typed) -> Linked:
+        """Write what a person typed as one activity."""
+        if typed.kind not in (StoredKind.PHONE_CALL, StoredKind.TASK):
+            raise CrmRefused(f"{typed.kind} is not written here")
+        call = typed.kind is StoredKind.PHONE_CALL
+        people = (typed.caller, *typed.called) if call else ()
+        with self._patiently() as session:
+            sight = lookup.sight_of_tracker(session, author, self._own)
+            chosen = lookup.chosen_of(session, typed.record, sight)
+            links = tuple((kind, ident, "hand", "regarding") for kind, ident in (*chosen.by_hand, *chosen.by_folder))
+            lines = [f"{typed.minutes} min, {'outgoing' if typed.outgoing else 'incoming'} {typed.number}".strip()]
+            activity, _ = crm_records.upsert_activity(session, NewActivity(
+                item_key=item_key, subject=typed.subject, body="\n".join([*(lines if call else ()), typed.text]),
+                type=TYPES[typed.kind], matched=links[0][0] if links else "unmatched",
+                reason="hand" if links else "no-record", links=links, due=typed.when,
+                participants=tuple({"role": "to" if number else "from", "name": who.name, "email": who.email}
+                                   for number, who in enumerate(people)),
+                division=division_of_tracker(session, author, self._own)), author)
+            return Linked(activity.id, activity.matched, crm_records.links_of(session, activity.id))
+
+    def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> list[Record]:
+        """Records of this name or address that `who` may see."""
+        with self._reading() as session:
+            sight = lookup.sight_of_tracker(session, who, self._own)
+            return [Record(one.kind, one.id, one.name, one.detail)
+                    for one in crm_find.find(session, text, sight, kinds, limit)]
 
     def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> list[StoredRef]:
         """One page of activities in the order of their ids."""
@@ -110,14 +152,14 @@ class EmbeddedCrm:
         with self._patiently() as session:
             return crm_stored.restore(session, ident, case, content)
 
-    def _division(self, session: Session, tracker: str) -> str:
-        """The division of whoever tracked it first; "" when they belong to none or to several, or are not known."""
-        for address in [tracker] if "@" in tracker else [f"{tracker}@{domain}" for domain in sorted(self._own)]:
-            person = people.by_address(session, address)
-            if person is not None:
-                theirs = people.divisions_of(session, person.id)
-                return next(iter(theirs)) if len(theirs) == 1 else ""
-        return ""
+    def check(self) -> list[Check]:
+        """That its tables can be read."""
+        with self._reading() as session:
+            count = crm_stored.count(session, crm_stored.Filter())
+        return [Check("crm-tables", True, f"The embedded CRM holds {count} activities.")]
+
+    def close(self) -> None:
+        """Nothing is open: the database is its owner's."""
 
     @contextmanager
     def _patiently(self) -> Iterator[Session]:
@@ -135,6 +177,11 @@ class EmbeddedCrm:
                 yield session
         except DatabaseLocked as exc:
             raise TryLater("the database is busy") from exc
+
+
+def from_settings(settings: Settings, database: Database) -> EmbeddedCrm:
+    """The backend of a home."""
+    return EmbeddedCrm(database, settings.scan.own_domains)
 
 
 def _filter(wanted: Wanted) -> crm_stored.Filter:

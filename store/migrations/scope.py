@@ -10,6 +10,7 @@ from typing import Any
 import store.account_tables
 import store.checkpoint_tables
 import store.crm_tables
+import store.crm_work_tables
 import store.desk_tables
 import store.lease_tables
 import store.people_tables

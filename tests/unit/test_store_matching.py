@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from capture.matching import FREEMAIL, Directory, RecordLink, domain_of, key_of, match, outside_parties
+from capture.matching import (
+    FREEMAIL,
+    Directory,
+    RecordLink,
+    domain_of,
+    key_of,
+    match,
+    never_tracked,
+    outside_parties,
+)
 from pii_scan.text import Address
 
 OWN = frozenset({"training.example.org"})
@@ -14,7 +23,6 @@ DIRECTORY = Directory(
     organisations={"hall.example.com": ["o-hall"], "shared.example.com": ["o-one", "o-two"],
                    "gmail.com": ["o-wrong"], "training.example.org": ["o-us"]})
 WANDA = RecordLink("contact", "c-wanda", "address")
-HALL = RecordLink("organisation", "o-hall", "domain")
 
 
 @pytest.mark.parametrize(("emails", "matched", "reason", "links"), [
@@ -22,8 +30,8 @@ HALL = RecordLink("organisation", "o-hall", "domain")
     pytest.param(["WANDA@Hall.Example.COM"], "contact", "address", (WANDA,), id="case does not count"),
     pytest.param(["wanda@hall.example.com", "Wanda@hall.example.com "], "contact", "address", (WANDA,),
                  id="the same party twice"),
-    pytest.param(["other@hall.example.com"], "organisation", "domain", (HALL,), id="only the domain is known"),
-    pytest.param(["wanda@hall.example.com", "other@hall.example.com"], "contact", "address", (WANDA, HALL),
+    pytest.param(["other@hall.example.com"], "unmatched", "suggested", (), id="only the domain is known"),
+    pytest.param(["wanda@hall.example.com", "other@hall.example.com"], "contact", "address", (WANDA,),
                  id="a contact and a colleague"),
     pytest.param(["info@hall.example.com"], "unmatched", "ambiguous", (), id="an address of several contacts"),
     pytest.param(["info@hall.example.com", "wanda@hall.example.com"], "contact", "address", (WANDA,),
@@ -60,3 +68,22 @@ def test_addresses_are_compared_whole_and_casefolded() -> None:
 
 def test_freemail_domains_are_written_as_they_are_compared() -> None:
     assert all(domain == domain.casefold() and "." in domain for domain in FREEMAIL)
+
+
+def test_a_domain_only_suggests() -> None:
+    found = match([Address("", "other@hall.example.com"), Address("", "wanda@hall.example.com")], DIRECTORY, OWN)
+    assert [(s.record, s.record_id, s.reason, s.confidence) for s in found.suggestions] == [
+        ("organisation", "o-hall", "domain", 50)]
+
+
+@pytest.mark.parametrize(("patterns", "listed"), [
+    pytest.param({"wanda@hall.example.com"}, True, id="the address"),
+    pytest.param({"hall.example.com"}, True, id="the domain"),
+    pytest.param({"@example.com"}, True, id="a domain above it"),
+    pytest.param({"all.example.com"}, False, id="the end of a name is not the name"),
+    pytest.param({"otto@hall.example.com", "com.example"}, False, id="others"),
+    pytest.param(set(), False, id="nobody"),
+])
+def test_never_track_lists_mean_addresses_and_domains(patterns: set[str], listed: bool) -> None:
+    assert never_tracked([Address("", "us@training.example.org"), Address("", "WANDA@Hall.example.com")],
+                         patterns) is listed
