@@ -32,6 +32,7 @@ The state of a message over all its copies (design: "worst verdict wins") is dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 

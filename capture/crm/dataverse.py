@@ -25,12 +25,12 @@ from sqlmodel import Session
 from capture.crm import lookup
 from capture.crm.dataverse_check import examine
 from capture.crm.dataverse_compose import Draft, Limits, draft_of, draft_of_typed
-from capture.crm.dataverse_content import Content, Party, from_bytes, mail_of, stub, word
+from capture.crm.dataverse_content import Content, Party, bare, from_bytes, mail_of, stub, word
 from capture.crm.dataverse_errors import CrmDuplicate
 from capture.crm.dataverse_hosts import address_of, in_profile
 from capture.crm.dataverse_http import DataverseHttp, Operation, rows
 from capture.crm.dataverse_people import Caller, Known, People
-from capture.crm.dataverse_rows import FILES_MISSING, TRUNCATED, Row, Rows, division_of
+from capture.crm.dataverse_rows import BEGUN, FILES_MISSING, TRUNCATED, Row, Rows, division_of
 from capture.crm.dataverse_tables import OF_WORD, RELATED, Columns, Table, ident_of, moment, quoted
 from capture.crm.trackers import address_of_tracker, division_of_tracker
 from capture.crmsettings import DataverseSettings
@@ -142,7 +142,7 @@ class DataverseCrm:
             self.http.send(note.method, note.path, note.body)
             row = self._joined(row, draft, links)
         records, matched = self._links_of(item_key)
-        return Linked(str(row.ident), matched, records, notes=draft.notes if made else (), asked=found.asks)
+        return Linked(str(row.ident), matched, records, notes=draft.notes if made else ())
 
     def _created(self, item_key: str, key: str, draft: Draft, links: Sequence[tuple[str, str]], note: Operation,
                  caller: Caller) -> tuple[Row, bool]:
@@ -188,9 +188,9 @@ class DataverseCrm:
         held = word(row.raw, self._columns.stub)
         if held and not self._case_in(held, OPEN_CASE):
             self._rows.replace(row, draft.content, {self._columns.stub: "",
-                                                    self._columns.filled: draft.content.version()})
+                                                    self._columns.filled: draft.content.mark()})
             return self._rows.read(row.ident, files=False)
-        if row.unfinished and word(row.raw, self._columns.item):
+        if word(row.raw, self._columns.filled).startswith(BEGUN):
             self._finish(row, None)
         if not held:
             self._add_records(row, links)
@@ -217,13 +217,15 @@ class DataverseCrm:
 
     def _finish(self, row: Row, draft: Draft | None) -> None:
         """Complete the activity when all of it is there. `draft` is what was just written; without one, it is
-        compared with the version that was noted when it was.
+        compared with the mark that was noted when it was.
 
         Raises `CrmIncomplete` after deleting it.
         """
         if draft is None:
             row = self._rows.read(row.ident)
-            whole = row.content.version() == word(row.raw, self._columns.filled)
+            if not word(row.raw, self._columns.filled).startswith(BEGUN):
+                return
+            whole = BEGUN + row.content.mark() == word(row.raw, self._columns.filled)
         else:
             whole = _is_whole(row, draft)
         if not whole:
@@ -232,9 +234,12 @@ class DataverseCrm:
             except (RecordGone, RecordChanged):
                 raise TryLater("dataverse: the activity changed while it was written") from None
             raise CrmIncomplete(_what_is_missing(row))
-        if row.unfinished:
-            outgoing = bool(row.raw.get("directioncode")) if draft is None else draft.outgoing
+        outgoing = bool(row.raw.get("directioncode")) if draft is None else draft.outgoing
+        try:
             self._rows.complete(row, row.ident.table.sent if outgoing else row.ident.table.received)
+        except RecordChanged:  # somebody else has completed it, or is at it
+            if word(self._rows.read(row.ident, files=False).raw, self._columns.filled).startswith(BEGUN):
+                raise TryLater("dataverse: the activity changed while it was written") from None
 
     # ------------------------------------------------------------------------------------------ trackers
 
@@ -282,7 +287,8 @@ class DataverseCrm:
             StoredRef(ident, table.kind, division_of(row.raw)), item_key or _foreign_key(row),
             mail_of(table, row.content, moment(when) if when else None), content, version, row.ident.created,
             stub=word(row.raw, columns.stub), trackers=tuple(trackers), shown_with=tuple(sorted(row.linked())),
-            attachments=len(row.content.files), edited=version != word(row.raw, columns.filled), unread=row.unread)
+            attachments=len(row.content.files), edited=row.content.mark() != word(row.raw, columns.filled),
+            unread=row.unread)
 
     def pull(self, ident: str, version: str, case: str) -> None:
         """Replace the content by the stub of this case. Raises `RecordGone` or `RecordChanged`.
@@ -298,10 +304,7 @@ class DataverseCrm:
             if self._case_in(case, (CaseState.RELEASED, CaseState.REDACTED)):
                 raise RecordChanged(f"record {ident}")
             empty = stub(row.ident.table, case, self._service_user())
-            more = {self._columns.stub: case}
-            if not word(row.raw, self._columns.filled):
-                more[self._columns.filled] = "others"  # it was not ours; what comes back is not either
-            self._rows.replace(row, empty, more)
+            self._rows.replace(row, empty, {self._columns.stub: case})
         self._forget_history(row)
 
     def restore(self, ident: str, case: str, content: bytes) -> Restored:
@@ -441,8 +444,9 @@ def _is_whole(row: Row, draft: Draft) -> bool:
     content = draft.content
     if row.raw.get("notifications") in (TRUNCATED, FILES_MISSING):
         return False
-    return row.content.text == content.text and row.content.subject == content.subject and len(
-        row.content.files) == len(content.files)
+    sizes = sorted(len(file.content) for file in content.files)
+    return bare(row.content.text) == bare(content.text) and bare(row.content.subject) == bare(
+        content.subject) and sorted(file.size for file in row.content.files) == sizes
 
 
 def _what_is_missing(row: Row) -> str:

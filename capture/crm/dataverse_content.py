@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -17,6 +18,7 @@ from capture.ports import StoredKind
 from store.crm_records import storable
 
 _BREAK: Final = "<br>\n"
+_TAG: Final = re.compile(r"<[/!a-zA-Z][^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class File:
-    """A file of an activity. `text` and `subject` are what a person wrote beside it (notes only); `row` its id."""
+    """A file of an activity. `text` and `subject` are what a person wrote beside it (notes only); `row` its id and
+    `size` its bytes, as Dataverse says."""
 
     number: int
     name: str
@@ -54,6 +57,7 @@ class File:
     subject: str = ""
     text: str = ""
     row: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,6 +85,13 @@ class Content:
         """The SHA-256 of the canonical bytes."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
 
+    def mark(self) -> str:
+        """The SHA-256 of what a person would call the content: words and files, however they are laid out. Dataverse
+        may lay them out anew when it keeps them, and find rows for addresses by itself."""
+        files = sorted(f"{hashlib.sha256(f.content).hexdigest()} {bare(f.subject + f.text)}" for f in self.files)
+        words = [bare(self.subject), bare(self.text), bare(self.place), *files]
+        return hashlib.sha256("\n".join(words).encode("utf-8", "replace")).hexdigest()
+
     def unbound(self) -> Content:
         """The same without rows for the parties: for when one of them is gone."""
         return replace(self, parties=tuple(replace(p, table="", row="") for p in self.parties))
@@ -99,6 +110,11 @@ def from_bytes(data: bytes) -> Content:
 def escaped(text: str) -> str:
     """Plain text as the HTML of a mail's description."""
     return html.escape(text, quote=False).replace("\n", _BREAK)
+
+
+def bare(text: str) -> str:
+    """The words of a text, without tags and blanks."""
+    return "".join(html.unescape(_TAG.sub("", text)).split())
 
 
 def plain_of(text: str) -> str | None:
@@ -166,7 +182,8 @@ def listed_files(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[File]:
     found = sorted(rows, key=lambda row: (row.get("attachmentnumber") or 0, str(row.get("filename") or ""),
                                           str(row[key])))
     return [File(number, word(row, "filename"), word(row, "mimetype"), b"", word(row, "subject") if notes else "",
-                 word(row, "notetext") if notes else "", str(row[key])) for number, row in enumerate(found, 1)]
+                 word(row, "notetext") if notes else "", str(row[key]), int(row.get("filesize") or 0))
+            for number, row in enumerate(found, 1)]
 
 
 def word(row: Mapping[str, Any], name: str) -> str:

@@ -33,8 +33,6 @@ MAX_REPLY: Final = 400_000_000
 UNAUTHORIZED: Final = 401
 ANNOTATIONS: Final = 'odata.include-annotations="Microsoft.Dynamics.CRM.*"'
 MOST_OPERATIONS: Final = 1000
-CREATE_ONLY: Final = {"If-None-Match": "*"}
-UPDATE_ONLY: Final = {"If-Match": "*"}
 
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 _CUT: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)

@@ -1,7 +1,7 @@
 """Activities of Dataverse: list, read, create, complete, replace.
 
-A new activity is one change set: the row, its files and its tracker, or nothing. A mail or phone call is left open by
-it and completed when it was read back and is whole; so what is completed is whole, and what is open is not linked yet.
+A new activity is one change set: the row, its files and its tracker, or nothing. It is marked as begun, and mail and
+phone calls are left open, until it was read back and is whole; what is marked so is not linked yet.
 What is completed cannot be edited, so a change opens it, writes and completes it again, in one change set whose first
 step asks for the version that was read.
 """
@@ -26,12 +26,14 @@ from capture.crm.dataverse_content import (
     listed_files,
     word,
 )
-from capture.crm.dataverse_http import UPDATE_ONLY, DataverseHttp, Operation
+from capture.crm.dataverse_http import DataverseHttp, Operation
 from capture.crm.dataverse_tables import ROLES, TABLES, Columns, Ident, Table, moment, quoted, stamp
 from capture.errors import RecordGone, TryLater
 from capture.ports import StoredRef, Wanted
 from pii_scan.text import Unread
 
+BEGUN: Final = "begun:"
+"""Before the mark of a row that was not read back yet: what it holds may not be all."""
 TRUNCATED, FILES_MISSING = 2, 1
 """`notifications` of a mail: the body was cut; some files were not saved."""
 _NAME_OF: Final = "@Microsoft.Dynamics.CRM.lookuplogicalname"
@@ -48,11 +50,6 @@ class Row:
     raw: Mapping[str, Any]
     content: Content
     unread: tuple[Unread, ...] = ()
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether it is one of ours that was begun and not completed."""
-        return self.ident.table.closes and self.state[0] == 0
 
     def linked(self) -> set[str]:
         """The ids of the records on whose timelines it stands."""
@@ -170,7 +167,7 @@ class Rows:
         address = f"/{table.path}({row})"
         body: dict[str, Any] = {
             "activityid": row, columns.key: key, columns.item: item_key,
-            columns.filled: draft.content.version(), **self._fields(table, draft.content), **draft.fields, **more}
+            columns.filled: BEGUN + draft.content.mark(), **self._fields(table, draft.content), **draft.fields, **more}
         if table.parties:
             body[table.parties] = [party.body() for party in draft.content.parties]
         files = [Operation("POST", f"/{table.file_path}", file_body(table, address, file))
@@ -178,9 +175,12 @@ class Rows:
         self._http.change_set([Operation("POST", f"/{table.path}", body), *files, *also])
 
     def complete(self, row: Row, state: tuple[int, int]) -> None:
-        """Complete a row that is whole."""
-        self._http.send("PATCH", row.ident.address, {"statecode": state[0], "statuscode": state[1]},
-                        headers=UPDATE_ONLY)
+        """Note that a row is whole, and complete it if rows of its kind are. Raises `RecordChanged` when it is not the
+        row that was read any more."""
+        body: dict[str, Any] = {self._columns.filled: word(row.raw, self._columns.filled).removeprefix(BEGUN)}
+        if row.ident.table.closes:
+            body |= {"statecode": state[0], "statuscode": state[1]}
+        self._http.send("PATCH", row.ident.address, body, headers={"If-Match": row.etag})
 
     def delete(self, row: Row) -> None:
         """Delete a row and what belongs to it, if it is still the one that was read."""
@@ -256,8 +256,9 @@ def _selected(table: Table, columns: Columns) -> dict[str, str]:
     """What is asked for of an activity: everything a person wrote, and what we need to know of it."""
     names = ["activityid", "createdon", "subject", "description", "statecode", "statuscode",
              "_regardingobjectid_value", columns.item, columns.filled, columns.stub]
-    names += {"email": ["messageid", "notifications", "attachmentcount", "actualend"],
-              "appointment": ["location", "scheduledstart"], "phonecall": ["phonenumber", "scheduledend"],
+    names += {"email": ["messageid", "notifications", "attachmentcount", "actualend", "directioncode"],
+              "appointment": ["location", "scheduledstart"],
+              "phonecall": ["phonenumber", "scheduledend", "directioncode"],
               "task": ["scheduledend"]}[table.name]
     _, listed, _ = file_columns(table)
     expand = [f"{table.files}($select={listed})", "owningbusinessunit($select=name)"]

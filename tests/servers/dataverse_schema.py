@@ -33,7 +33,7 @@ class Spec:
 
 RECORDS = (("account", "accounts"), ("contact", "contacts"), ("lead", "leads"), ("opportunity", "opportunities"))
 PEOPLE = (("account", "accounts"), ("contact", "contacts"), ("lead", "leads"), ("systemuser", "systemusers"))
-OURS = {"mw_key": 64, "mw_item": 100, "mw_filled": 64, "mw_stub": 40}
+OURS = {"mw_key": 64, "mw_item": 100, "mw_filled": 80, "mw_stub": 40}
 BASE_FIXED = frozenset({"createdon", "modifiedon", "createdby", "activitytypecode", "owningbusinessunit",
                         "versionnumber"})
 
