@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from capture import auditing, jobs
+from capture.crmchecking import looked
 from capture.mailbox.router import Mailboxes
 from capture.settings import Settings, load_settings
 from capture.wiring import build_extractor, build_mailbox, build_scanner, opened
@@ -37,7 +38,7 @@ def examine(home: Path) -> list[Check]:
     except MailweirError as error:
         return [_failed("settings", error), *_scanner(Settings(home=home)), *_readers(Settings(home=home))]
     return [Check("settings", "ok", str(home)), *_store(settings), *_scanner(settings), *_readers(settings),
-            *_mailbox(settings), *_disk(settings)]
+            *_mailbox(settings), *_crm(settings), *_disk(settings)]
 
 
 def _failed(name: str, error: MailweirError) -> Check:
@@ -156,6 +157,20 @@ def _mailbox(settings: Settings) -> Iterator[Check]:
         yield Check("states to show", "warn", f"{owed} not shown in Outlook yet, {given_up} given up")
     if asked:
         yield Check("requests to untrack", "warn", f"{asked} open; `mailweir mailbox untrack` lists them")
+
+
+def _crm(settings: Settings) -> Iterator[Check]:
+    """That the CRM lets us in, is in an allowed region, and that nothing is missing there."""
+    try:
+        with opened(settings) as (database, _):
+            found = looked(settings, database)
+    except MailweirError as error:
+        yield _failed("CRM", error)
+        return
+    missing = [one for one in found if not one.fine]
+    yield Check("CRM", "fail" if missing else "ok",
+                f"{settings.crm.kind}: {missing[0].detail} {len(missing)} missing in all; `mailweir crm check` lists "
+                "them" if missing else f"{settings.crm.kind}: {found[0].detail}" if found else settings.crm.kind)
 
 
 def _not_served(mailboxes: Mailboxes, names: Sequence[str]) -> list[Check]:

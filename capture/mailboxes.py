@@ -15,7 +15,7 @@ from pii_scan.errors import MailweirError
 from store import audit, crm_records, watch
 from store.watch_tables import WatchedMailbox
 
-_RECORD = re.compile(r"(?:contact|organisation):[0-9A-Za-z-]{1,64}")
+_RECORD = re.compile(r"(?:contact|organisation|lead|opportunity):[0-9A-Za-z-]{1,64}")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f/]{1,320}")
 
 

@@ -1,4 +1,4 @@
-"""`mailweir crm ...`: what people decide about linked items."""
+"""`mailweir crm ...`: what people decide about linked items, and whether the CRM works."""
 
 from __future__ import annotations
 
@@ -18,9 +18,30 @@ EXIT_FOUND = 1
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `mailweir crm`."""
-    for command in (waiting, confirm, dismiss, unlink, untrack, purge):
+    for command in (check, waiting, confirm, dismiss, unlink, untrack, purge):
         app.command()(command)
     app.add_typer(never, name="never")
+
+
+def check(home: Home = None, json_out: AsJson = False) -> None:
+    """Say which table, privilege or setting is missing.
+
+    For Dynamics 365, each is named as an administrator there knows it. Nothing is written.
+
+    Exits 0 when nothing is missing, 1 when something is.
+    """
+    from capture import crmchecking
+    from capture.settings import home_from, load_settings
+    from capture.terminal import as_json, say, table
+
+    found = crmchecking.checked(load_settings(home_from(home)))
+    if json_out:
+        as_json(found)
+    else:
+        table("", ["check", "result", "detail"], [(row["check"], row["result"], row["detail"]) for row in found])
+        for hint in dict.fromkeys(row["hint"] for row in found if row["result"] != "ok" and row["hint"]):
+            say(f"  {hint}")
+    raise typer.Exit(EXIT_FOUND if any(row["result"] != "ok" for row in found) else 0)
 
 
 def waiting(home: Home = None, json_out: AsJson = False, actor: Actor = "") -> None:

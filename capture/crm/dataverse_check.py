@@ -15,7 +15,7 @@ from capture.crm.dataverse_hosts import region_of
 from capture.crm.dataverse_http import DataverseHttp, rows
 from capture.crm.dataverse_tables import TABLES, TARGETS, Columns
 from capture.crmsettings import DataverseSettings
-from capture.errors import CaptureError, RecordGone
+from capture.errors import CaptureError, CrmDenied, RecordGone
 from capture.ports import Check
 
 KEY_LENGTH: Final = 64
@@ -83,7 +83,9 @@ def _table(http: DataverseHttp, name: str, ours: tuple[str, ...], key: str) -> I
         found = http.get(f"/EntityDefinitions(LogicalName='{name}')", {
             "$select": "LogicalName,IsOptimisticConcurrencyEnabled",
             "$expand": "Attributes($select=LogicalName),Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus)"})
-    except RecordGone:
+    except (RecordGone, CrmDenied) as error:
+        if "404" not in error.facts:
+            raise
         yield Check(code, False, f"There is no table {name}.", f"Make it as {PAGE} says, and publish it.")
         return
     there = {word(one, "LogicalName") for one in found.get("Attributes") or ()}
