@@ -240,9 +240,9 @@ def linked(session: Session, capture_id: str, *, activity: str, matched: str, re
     session.flush()
     destroyed = quarantine.destroy_all(session, capture_id=capture.id) if capture.case_id is None else \
         _destroy_when_last(session, capture.case_id)
+    left = {"notes": tuple(notes)} if notes else {}
     audit.append(session, "capture:item:linked", actor=SERVICE, subject=capture.id, body={
-        "item": item.id, "activity": activity, "matched": matched, "records": records, "destroyed": destroyed}
-        | ({"notes": list(notes)} if notes else {}))
+        "item": item.id, "activity": activity, "matched": matched, "records": records, "destroyed": destroyed, **left})
     return capture
 
 

@@ -31,7 +31,7 @@ from capture.ports import (
 )
 from capture.settings import Settings
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
-from store import crm_find, crm_records, crm_stored
+from store import crm_named, crm_records, crm_stored
 from store.crm_records import NewActivity, NewAttachment
 from store.database import Database
 from store.errors import DatabaseLocked, NotFound
@@ -108,7 +108,7 @@ class EmbeddedCrm:
         with self._reading() as session:
             sight = lookup.sight_of_tracker(session, who, self._own)
             return [Record(one.kind, one.id, one.name, one.detail)
-                    for one in crm_find.find(session, text, sight, kinds, limit)]
+                    for one in crm_named.find(session, text, sight, kinds, limit)]
 
     def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> list[StoredRef]:
         """One page of activities in the order of their ids."""
