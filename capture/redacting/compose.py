@@ -26,6 +26,7 @@ PLAIN_ENOUGH = 0.6
 """A plain body is taken rather than the HTML one when it is at least this share of the longest."""
 
 _PLAIN = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+_ATTACHMENT = re.compile(r"(?:mail, )?attachment \d+")
 _NOBODY = Address("removed", addr_spec="removed@redacted.invalid")
 _POLICY = policy.SMTP
 
@@ -50,18 +51,26 @@ def compose(extraction: Extraction, cuts: Cuts) -> Copy:
     longest = max((len(text.strip()) for text in texts.values()), default=0)
     main = max(texts, default=None, key=lambda p: (
         len(texts[p].strip()) >= PLAIN_ENOUGH * longest, extraction.parts[p].kind == "text", len(texts[p].strip()), -p))
-    mail.set_content(_wire(texts[main]) if main is not None else "", cte="quoted-printable")
-    number = 0
+    kept: list[int] = []
     for p, part in enumerate(extraction.parts):
         if p == main or part.kind == "headers" or not _has_content(part):
             continue
         code = _reason(part, p, cuts, is_body=p in bodies)
         if code:
             left_out.append((part.place, code))
-            continue
-        number += 1
+        else:
+            kept.append(p)
+    mail.set_content(_wire("\n\n".join(filter(None, (
+        texts[main] if main is not None else "", _placeholder(left_out))))), cte="quoted-printable")
+    for number, p in enumerate(kept, 1):
         _attach(mail, extraction, p, cuts, number)
     return Copy(mail.as_bytes(), tuple(left_out))
+
+
+def _placeholder(left_out: Iterable[tuple[str, str]]) -> str:
+    """The line that says how many attachments are not in the copy; "" when all are."""
+    held = {found[0] for place, code in left_out if code != "twin" and (found := _ATTACHMENT.match(place))}
+    return f"[{len(held)} attachment{'' if len(held) == 1 else 's'} held]" if held else ""
 
 
 def _is_body(part: Part) -> bool:

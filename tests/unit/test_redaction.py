@@ -222,6 +222,7 @@ def test_an_attachment_is_left_out_and_named(roster: Desk) -> None:
     made = roster.redact(part.ref)
     assert made.left_out == ((part.place, "removed"),)
     assert attached(made) == []
+    assert "[1 attachment held]" in text_of(made)
 
 
 def test_word_pdf_and_text_come_over_as_text_alone(extractor: SandboxedExtractor, scanner: Scanner) -> None:
