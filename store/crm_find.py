@@ -1,59 +1,202 @@
-"""Records of the embedded CRM by name or address, as far as one person may see. Reads only."""
+"""Finding records: by their words, by issue and region; what stands on a record's timeline; who talks to whom.
+
+Every record and every subject line is indexed by its words (`record_word`). A search goes from its rarest word, so that
+it stays quick when others are in half of everything. How to reach a person is not searchable across divisions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert
 from sqlalchemy import select as columns
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 from sqlmodel import col
 
-from store.crm_matching import Sight
-from store.crm_tables import Contact, Organisation
-from store.crm_work_tables import Opportunity
+from store import reads
+from store.access import Action
+from store.crm_access import Who, must
+from store.crm_fields import TABLES, WORDS
+from store.crm_tables import Activity, ActivityLink, Contact, Organisation
+from store.crm_work_tables import RecordWord, Relation
+from store.errors import BadState
 
-KINDS = ("contact", "organisation", "opportunity")
-_MOST_WORDS = 6
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Found:
-    """A record: kind, id, name, and what tells it from others of the name."""
-
-    kind: str
-    id: str
-    name: str
-    detail: str
+MOST_FOUND: Final = 50
+MOST_WORDS: Final = 6
+_LONGEST: Final = 48
+_RARE: Final = 500
+_WORD: Final = re.compile(r"[^\W_]+")
+_ORDER: Final = ("organisation", "contact", "opportunity", "project", "issue", "event", "document", "activity")
 
 
-def find(session: Session, text: str, sight: Sight, kinds: Collection[str] = (), limit: int = 20) -> list[Found]:
-    """Records all of whose words of `text` begin or go on in their name, or with this very address, by name."""
-    words = text.casefold().split()[:_MOST_WORDS]
-    if not words:
+def words_of(*texts: str) -> frozenset[str]:
+    """The words of texts as they are indexed: small letters without accents, at most 48 characters each."""
+    found: set[str] = set()
+    for text in texts:
+        folded = unicodedata.normalize("NFKD", text[:2000].casefold())
+        plain = "".join(c for c in folded if not unicodedata.combining(c))
+        found |= {word[:_LONGEST] for word in _WORD.findall(plain)}
+    return frozenset(found)
+
+
+def index(session: Session, kind: str, ident: str, texts: Iterable[str]) -> None:
+    """Index a record anew by the words of these texts; none takes it out."""
+    session.execute(delete(RecordWord).where(col(RecordWord.record_id) == ident, col(RecordWord.kind) == kind))
+    words = sorted(words_of(*texts))
+    if words:
+        session.execute(insert(RecordWord), [{"word": word, "kind": kind, "record_id": ident} for word in words])
+
+
+def index_record(session: Session, kind: str, row: Any) -> None:
+    """Index a record by the fields that may be searched."""
+    standing = not getattr(row, "merged_into", "")
+    index(session, kind, row.id, [str(getattr(row, name)) for name in WORDS[kind]] if standing else ())
+
+
+def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), region: str = "", issue: str = "",
+           limit: int = MOST_FOUND) -> list[dict[str, Any]]:
+    """Records with all these words, or words that begin like them; of these kinds; contacts and organisations of a
+    region, or about an issue. `{"kind", "id", "title", "division", "owner", "last_contact", "detail"}`, the latest
+    contact first within a kind. The search is audited with what it showed.
+
+    Raises `NotAllowed`, and `BadState` for a search for nothing.
+    """
+    must(who, Action.RECORD_SEARCH)
+    wanted = tuple(kinds) or _ORDER
+    words = sorted(words_of(text), key=len, reverse=True)[:MOST_WORDS]
+    if not words and not region and not issue:
+        raise BadState("say what to look for")
+    found: list[tuple[str, str]] = []
+    for kind in wanted:
+        found += [(kind, ident) for ident in _candidates(session, kind, words, region, issue, limit)]
+    rows = [row for kind, ident in found if (row := _row(session, kind, ident)) is not None]
+    rows = sorted(rows, key=lambda r: r["last_contact"], reverse=True)
+    rows = sorted(rows, key=lambda r: _ORDER.index(r["kind"]))[:limit]
+    reads.listed(session, actor=who.actor, kind="all", ids=[r["id"] for r in rows], action="crm:records:searched")
+    return rows
+
+
+def _candidates(session: Session, kind: str, words: Sequence[str], region: str, issue: str, limit: int) -> list[str]:
+    if kind == "activity" and (region or issue):
         return []
-    found: list[Found] = []
-    if not kinds or "contact" in kinds:
-        name = func.lower(col(Contact.first_name) + " " + col(Contact.last_name))
-        rule = or_(and_(*(name.contains(word, autoescape=True) for word in words)),
-                   and_(col(Contact.email_key) != "", col(Contact.email_key) == text.strip().casefold()))
-        found += [Found("contact", c.id, f"{c.first_name} {c.last_name}".strip(), c.title) for (c,) in session.execute(
-            columns(Contact).where(rule, col(Contact.merged_into) == "", _within(Contact, sight)).order_by(
-                name, col(Contact.id)).limit(limit))]
-    if not kinds or "organisation" in kinds:
-        rule = and_(*(func.lower(col(Organisation.name)).contains(word, autoescape=True) for word in words))
-        found += [Found("organisation", o.id, o.name, o.category) for (o,) in session.execute(
-            columns(Organisation).where(rule, col(Organisation.merged_into) == "", _within(Organisation, sight))
-            .order_by(col(Organisation.name_key)).limit(limit))]
-    if not kinds or "opportunity" in kinds:
-        rule = and_(*(func.lower(col(Opportunity.title)).contains(word, autoescape=True) for word in words))
-        found += [Found("opportunity", o.id, o.title, o.stage) for (o,) in session.execute(
-            columns(Opportunity).where(rule, _within(Opportunity, sight)).order_by(
-                col(Opportunity.title), col(Opportunity.id)).limit(limit))]
-    return sorted(found, key=lambda one: (one.name.casefold(), one.id))[:limit]
+    if not words:
+        return _by_place(session, kind, region, issue, limit)
+    rarest = min(words, key=lambda word: _how_many(session, kind, word))
+    base = aliased(RecordWord)
+    query = columns(col(base.record_id)).where(_begins(base, rarest), col(base.kind) == kind)
+    for word in words:
+        if word != rarest:
+            other = aliased(RecordWord)
+            query = query.where(exists().where(col(other.record_id) == col(base.record_id), _begins(other, word),
+                                               col(other.kind) == kind))
+    narrow = _narrowed(kind, col(base.record_id), region, issue)
+    if narrow is None:
+        return []
+    return list(dict.fromkeys(session.scalars(query.where(*narrow).limit(limit * 4))))[:limit]
 
 
-def _within(table: type[Contact | Organisation | Opportunity], sight: Sight) -> ColumnElement[bool]:
-    """The rule of what somebody sees."""
-    return col(table.id) != "" if sight.everything else col(table.division).in_(["", *sorted(sight.divisions)])
+def _by_place(session: Session, kind: str, region: str, issue: str, limit: int) -> list[str]:
+    if kind not in ("contact", "organisation"):
+        return []
+    table = TABLES[kind]
+    narrow = _narrowed(kind, col(table.id), region, issue)
+    return list(session.scalars(columns(col(table.id)).where(*(narrow or ()), col(table.merged_into) == "")
+                                .order_by(col(table.last_contact_at).desc()).limit(limit)))
+
+
+def _narrowed(kind: str, ident: Any, region: str, issue: str) -> list[ColumnElement[bool]] | None:
+    """Conditions of region and issue; None when this kind has neither."""
+    if (region or issue) and kind not in ("contact", "organisation"):
+        return None
+    conditions: list[ColumnElement[bool]] = []
+    if region:
+        there: Any = aliased(Contact if kind == "contact" else Organisation)  # beside the table of the query itself
+        conditions.append(exists().where(there.id == ident, func.lower(there.region) == region.casefold()))
+    if issue:
+        conditions.append(exists().where(
+            col(Relation.from_kind) == kind, col(Relation.from_id) == ident, col(Relation.to_kind) == "issue",
+            col(Relation.to_id) == issue))
+    return conditions
+
+
+def _how_many(session: Session, kind: str, word: str) -> int:
+    """How many records of a kind have a word like this, counted no further than it matters."""
+    some = columns(col(RecordWord.record_id)).where(_begins(RecordWord, word),
+                                                    col(RecordWord.kind) == kind).limit(_RARE)
+    return int(session.scalar(columns(func.count()).select_from(some.subquery())) or 0)
+
+
+def _begins(table: Any, word: str) -> ColumnElement[bool]:
+    """A range of the index: every word that begins like this."""
+    return and_(col(table.word) >= word, col(table.word) < word + "\uffff")
+
+
+def _row(session: Session, kind: str, ident: str) -> dict[str, Any] | None:
+    row = session.get(Activity if kind == "activity" else TABLES[kind], ident)
+    if row is None:
+        return None
+    if kind == "activity":
+        moment, name, detail, owner = row.sent or row.created, row.subject, row.type, row.staff
+    else:
+        moment = getattr(row, "last_contact_at", None) or row.updated
+        name = " ".join(filter(None, (row.first_name, row.last_name))) if kind == "contact" else getattr(
+            row, "name", "") or getattr(row, "title", "")
+        detail = row.title if kind == "contact" else getattr(row, "stage", getattr(row, "status", ""))
+        owner = row.owner
+    return {"kind": kind, "id": ident, "title": name, "detail": detail, "division": row.division, "owner": owner,
+            "last_contact": moment.isoformat(timespec="seconds") if moment else ""}
+
+
+def timeline(session: Session, who: Who, kind: str, ident: str, *, before: str = "",
+             limit: int = MOST_FOUND) -> list[dict[str, Any]]:
+    """What stands on a record's timeline, the latest first, those older than `before` (a moment of an earlier page):
+    `{"id", "type", "at", "subject", "division", "staff", "outcome", "role"}`. An organisation shows what its people
+    did. The caller audits the reading of the record."""
+    must(who, Action.RECORD_LIST)
+    records = [ident]
+    if kind == "organisation":
+        records += session.scalars(columns(col(Contact.id)).where(col(Contact.organisation_id) == ident))
+    moment = func.coalesce(col(Activity.starts), col(Activity.sent), col(Activity.created))
+    found: dict[str, dict[str, Any]] = {}
+    for chunk in _chunks(records):
+        query = columns(Activity, col(ActivityLink.role), moment).join(
+            ActivityLink, col(ActivityLink.activity_id) == col(Activity.id)).where(
+            col(ActivityLink.record_id).in_(chunk), col(ActivityLink.removed).is_(None)).order_by(
+            moment.desc(), col(Activity.id)).limit(limit + 1)
+        for row, role, at in session.execute(query):
+            stamp = at.isoformat(timespec="seconds") if at else ""
+            if not before or stamp < before:
+                found.setdefault(row.id, {
+                    "id": row.id, "type": row.type, "at": stamp, "subject": row.subject, "division": row.division,
+                    "staff": row.staff, "outcome": row.outcome, "role": role})
+    return sorted(found.values(), key=lambda row: (row["at"], row["id"]), reverse=True)[:limit]
+
+
+def who_talks(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, Any]]:
+    """Who already talks to them: `{"division", "staff", "times", "last"}`, the latest first. No content."""
+    must(who, Action.RECORD_LIST)
+    records = [ident]
+    if kind == "organisation":
+        records += session.scalars(columns(col(Contact.id)).where(col(Contact.organisation_id) == ident))
+    found: dict[tuple[str, str], tuple[int, str]] = {}
+    moment = func.max(func.coalesce(col(Activity.sent), col(Activity.created)))
+    for chunk in _chunks(records):
+        for division, staff, times, last in session.execute(
+                columns(col(Activity.division), col(Activity.staff), func.count(col(Activity.id).distinct()), moment)
+                .join(ActivityLink, col(ActivityLink.activity_id) == col(Activity.id))
+                .where(col(ActivityLink.record_id).in_(chunk), col(ActivityLink.removed).is_(None),
+                       col(Activity.variant_of) == "")
+                .group_by(col(Activity.division), col(Activity.staff))):
+            before, latest = found.get((division, staff), (0, ""))
+            stamp = last.isoformat(timespec="seconds") if hasattr(last, "isoformat") else str(last)
+            found[division, staff] = before + times, max(latest, stamp)
+    return [{"division": division, "staff": staff, "times": times, "last": last}
+            for (division, staff), (times, last) in sorted(found.items(), key=lambda pair: pair[1][1], reverse=True)]
+
+
+def _chunks(values: Sequence[str], size: int = 400) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start:start + size]

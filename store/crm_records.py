@@ -24,7 +24,7 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit
+from store import audit, crm_find
 from store.columns import now
 from store.crm_matching import KINDS
 from store.crm_tables import (
@@ -152,6 +152,8 @@ def fill(session: Session, activity: Activity, new: NewActivity) -> None:
                     for a in new.attachments)
     activity.filled = version(content_of(activity, new.attachments))
     session.flush()
+    if not activity.variant_of:
+        crm_find.index(session, "activity", activity.id, [activity.subject])
 
 
 def copy_key(new: NewActivity) -> str:

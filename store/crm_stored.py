@@ -22,6 +22,7 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
+from store import crm_find
 from store.crm_records import NewActivity, NewAttachment, content_of, files_of, fill, version
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
 from store.database import begin_write
@@ -107,6 +108,7 @@ def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case
     activity.message_key = activity.copy_key = ""
+    crm_find.index(session, "activity", ident, ())
     session.execute(delete(Attachment).where(col(Attachment.activity_id) == ident))
     session.flush()
 

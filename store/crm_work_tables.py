@@ -10,11 +10,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, CheckConstraint, LargeBinary, String, Text, UniqueConstraint
 from sqlmodel import Field
 
 from store.columns import UtcDateTime, now
 from store.tables import Row, new_id
+
+BY_BYTES: Any = String(48).with_variant(String(48, collation="C"), "postgresql")
+"""Words in the order of their bytes on both databases, so that those that begin alike stand together."""
 
 
 class RecordCategory(Row, table=True):
@@ -240,7 +243,7 @@ class RecordWord(Row, table=True):
     with it."""
 
     __tablename__ = "record_word"
-    word: str = Field(primary_key=True, max_length=48)
+    word: str = Field(primary_key=True, sa_type=BY_BYTES)
     kind: str = Field(primary_key=True, max_length=16)
     record_id: str = Field(primary_key=True, index=True, max_length=32)
 

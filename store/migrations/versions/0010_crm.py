@@ -288,7 +288,7 @@ def _records() -> None:
     op.create_index(op.f("ix_record_relation_to_id"), "record_relation", ["to_id"])
     op.create_table(
         "record_word",
-        sa.Column("word", sa.String(48), nullable=False),
+        sa.Column("word", sa.String(48).with_variant(sa.String(48, collation="C"), "postgresql"), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("record_id", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("word", "kind", "record_id", name=op.f("pk_record_word")))

@@ -1,0 +1,155 @@
+"""Who does not want to be here: suppressed addresses, and requests to be forgotten.
+
+    digest = digest_with(keys)                              # addresses are compared as keyed hashes only
+    ask(session, who, contact, medium="call")               # by anybody, for any medium: the owner has to purge (D15)
+    purge_contact(session, who, contact, digest, reason="asked")    # the owner does; receipt and suppression
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import delete, func, or_, update
+from sqlalchemy.orm import Session
+from sqlmodel import col, select
+
+from store import audit
+from store.access import Action, Scope, Thing, reach
+from store.columns import now
+from store.crm_access import Who, must
+from store.crm_records import add, links_of
+from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, PurgeReceipt
+from store.crm_work_tables import Opportunity, OptOut, Project, RecordChange, RecordWord, Relation, Suppression
+from store.crypto import Keys
+from store.database import begin_write, get_or_create
+from store.errors import NotFound
+
+Digest = Callable[[str], str]
+MEDIA: Final = ("call", "mail", "letter", "in-person", "web")
+DAYS: Final = 5
+"""Days the owner has (the person's right: at once)."""
+
+
+def nobody(_address: str) -> str:
+    """No address is suppressed: for callers that set none."""
+    return ""
+
+
+def digest_with(keys: Keys) -> Digest:
+    """How an address is compared with those that are suppressed."""
+    return lambda address: keys.digest("suppression", address.strip().casefold().encode()) if address.strip() else ""
+
+
+def suppressed(session: Session, digest: Digest, address: str) -> bool:
+    """Whether whoever has this address asked not to be here."""
+    key = digest(address) if address else ""
+    return bool(key) and session.get(Suppression, key) is not None
+
+
+def suppress(session: Session, who: Who, address: str, digest: Digest, *, reason: str) -> None:
+    """Keep an address out from now on."""
+    begin_write(session)
+    must(who, Action.RECORD_CHANGE, Thing(division=_any(who), owner=_id(who)))
+    if key := digest(address):
+        add(session, Suppression(digest=key, reason=reason, by=who.actor))
+        audit.append(session, "crm:suppression:added", actor=who.actor, body={"reason": reason})
+
+
+def ask(session: Session, who: Who, contact_id: str, *, medium: str) -> OptOut:
+    """Somebody of ours was told that a contact wants to be forgotten, by whatever medium: the owner gets a task with a
+    clock. Asked again it stays one. Anybody who sees the contact may."""
+    begin_write(session)
+    must(who, Action.RECORD_LIST)
+    contact = session.get(Contact, contact_id)
+    if contact is None or medium not in MEDIA:
+        raise NotFound("contact")
+    row, made = get_or_create(
+        session, lambda: session.scalars(select(OptOut).where(OptOut.open_key == contact_id)).one_or_none(),
+        lambda: OptOut(contact_id=contact_id, open_key=contact_id, medium=medium, asked_by=who.actor,
+                       owner=contact.owner, division=contact.division, due=now() + timedelta(days=DAYS)))
+    if made:
+        audit.append(session, "crm:opt-out:asked", actor=who.actor, subject=contact_id, body={"medium": medium})
+    return row
+
+
+def open_requests(session: Session, who: Who) -> list[dict[str, Any]]:
+    """Open requests to be forgotten, of one's own divisions, the oldest first, with their age in days (D36)."""
+    must(who, Action.RECORD_LIST)
+    rows = session.scalars(select(OptOut).where(OptOut.state == "open").order_by(col(OptOut.at)))
+    return [{"id": r.id, "contact": r.contact_id, "medium": r.medium, "owner": r.owner, "division": r.division,
+             "due": r.due.isoformat(timespec="seconds"), "days": (now() - r.at).days, "overdue": r.due < now()}
+            for r in rows if who.sight.may_see(r.division)]
+
+
+def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *, reason: str) -> PurgeReceipt:
+    """Destroy a contact with its history, relations and place in every index, and keep its addresses out (D15, D35).
+
+    Activities stay, for others are in them too, but name it no more: the party is taken out of each. The owner does
+    this, or whoever keeps the records of the division. Raises `NotAllowed`, `NotFound`.
+    """
+    begin_write(session)
+    contact = session.scalars(select(Contact).where(Contact.id == contact_id).with_for_update()
+                              .execution_options(populate_existing=True)).one_or_none()
+    if contact is None:
+        raise NotFound("contact")
+    must(who, Action.RECORD_DELETE, Thing(division=contact.division, owner=contact.owner))
+    addresses = {key for key in (contact.email_key, contact.private_key) if key}
+    for address in sorted(addresses):
+        add(session, Suppression(digest=digest(address), reason=reason, by=who.actor))
+    counts = {"activities": _forget_party(session, contact_id, addresses)}
+    for table in (Opportunity, Project):
+        session.execute(update(table).where(col(table.contact_id) == contact_id).values(contact_id=None))
+    session.execute(update(Contact).where(col(Contact.merged_into) == contact_id).values(merged_into=""))
+    counts["relations"] = session.scalars(select(func.count()).select_from(Relation).where(_either(contact_id))).one()
+    session.execute(delete(Relation).where(_either(contact_id)))
+    for gone in (RecordChange, RecordWord, ActivityLink, ActivitySuggestion):
+        session.execute(delete(gone).where(col(gone.record_id) == contact_id))
+    session.execute(delete(Contact).where(col(Contact.id) == contact_id))
+    receipt = PurgeReceipt(record="contact", record_id=contact_id, by=who.actor, reason=reason, counts=counts)
+    session.add(receipt)
+    session.flush()
+    for request in session.scalars(select(OptOut).where(OptOut.contact_id == contact_id, OptOut.state == "open")):
+        request.state, request.open_key = "purged", None
+        request.closed, request.closed_by, request.receipt = now(), who.actor, receipt.id
+    session.flush()
+    audit.append(session, "crm:record:purged", actor=who.actor, subject=contact_id, body={
+        "receipt": receipt.id, "kind": "contact", "reason": reason, **counts})
+    return receipt
+
+
+def may_purge(who: Who, contact: Contact) -> bool:
+    """Whether somebody would be let to purge this contact, for pages that offer it."""
+    if who.person is None:
+        return True
+    within = reach(who.person, Action.RECORD_DELETE)
+    return contact.owner == who.person.id or within is Scope.ALL or (
+        within is Scope.DIVISION and contact.division in who.person.divisions)
+
+
+def _forget_party(session: Session, contact_id: str, addresses: set[str]) -> int:
+    """Take the person out of the parties of the activities they are linked to; returns how many."""
+    linked = session.scalars(select(Activity).join(
+        ActivityLink, col(ActivityLink.activity_id) == col(Activity.id)).where(
+        ActivityLink.record == "contact", ActivityLink.record_id == contact_id)).all()
+    for row in linked:
+        kept = [p for p in row.participants if str(p.get("email", "")).casefold() not in addresses]
+        if len(kept) != len(row.participants):
+            row.participants = kept
+        if links_of(session, row.id) <= 1 and row.matched != "unmatched":
+            row.matched, row.reason = "unmatched", "purged"
+    session.flush()
+    return len(linked)
+
+
+def _either(ident: str) -> Any:
+    return or_(col(Relation.from_id) == ident, col(Relation.to_id) == ident)
+
+
+def _id(who: Who) -> str:
+    return who.person.id if who.person is not None else ""
+
+
+def _any(who: Who) -> str:
+    return next(iter(sorted(who.person.divisions)), "") if who.person is not None else ""
