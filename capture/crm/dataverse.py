@@ -140,7 +140,7 @@ class DataverseCrm:
             row, made = self._created(item_key, key, draft, links, note, caller)
         if not made:
             self.http.send(note.method, note.path, note.body)
-            row = self._joined(row, draft, links)
+            row = self._joined(row, draft, links, note)
         records, matched = self._links_of(item_key)
         return Linked(str(row.ident), matched, records, notes=draft.notes if made else ())
 
@@ -165,7 +165,7 @@ class DataverseCrm:
                 row = self._rows.of_key(draft.table, key)
                 if row is None:
                     raise TryLater("dataverse: the new activity is not there yet")
-                self._finish(row, draft)
+                self._finish(row, draft, note)
                 return row, True
         if not word(there.raw, self._columns.item):  # not ours: from now on it is found by our key
             self._rows.replace(there, None, {self._columns.key: key, self._columns.item: item_key})
@@ -183,7 +183,7 @@ class DataverseCrm:
             return None
         return self._rows.of_message_id(draft.table, draft.content.message_id)
 
-    def _joined(self, row: Row, draft: Draft, links: Sequence[tuple[str, str]]) -> Row:
+    def _joined(self, row: Row, draft: Draft, links: Sequence[tuple[str, str]], note: Operation) -> Row:
         """The activity there is, whole, and with this copy's records."""
         held = word(row.raw, self._columns.stub)
         if held and not self._case_in(held, OPEN_CASE):
@@ -191,7 +191,7 @@ class DataverseCrm:
                                                     self._columns.filled: draft.content.mark()})
             return self._rows.read(row.ident, files=False)
         if word(row.raw, self._columns.filled).startswith(BEGUN):
-            self._finish(row, None)
+            self._finish(row, None, note)
         if not held:
             self._add_records(row, links)
         return row
@@ -215,11 +215,11 @@ class DataverseCrm:
                 return
         raise TryLater("dataverse: the activity kept changing")
 
-    def _finish(self, row: Row, draft: Draft | None) -> None:
+    def _finish(self, row: Row, draft: Draft | None, note: Operation) -> None:
         """Complete the activity when all of it is there. `draft` is what was just written; without one, it is
         compared with the mark that was noted when it was.
 
-        Raises `CrmIncomplete` after deleting it.
+        Raises `CrmIncomplete` after deleting it with this tracker's row.
         """
         if draft is None:
             row = self._rows.read(row.ident)
@@ -230,7 +230,7 @@ class DataverseCrm:
             whole = _is_whole(row, draft)
         if not whole:
             try:
-                self._rows.delete(row)
+                self._rows.delete(row, note.path)
             except (RecordGone, RecordChanged):
                 raise TryLater("dataverse: the activity changed while it was written") from None
             raise CrmIncomplete(_what_is_missing(row))

@@ -27,7 +27,7 @@ def privileges(settings: DataverseSettings) -> dict[str, str]:
     """Every privilege mailweir needs, and what for."""
     tracker = Columns(settings.prefix).tracker
     needed = {f"prv{verb}Activity": "writing and reading activities" for verb in ACTIVITY}
-    needed |= {f"prv{verb}{tracker}": "noting who tracked an item" for verb in ("Create", "Read", "Write")}
+    needed |= {f"prv{verb}{tracker}": "noting who tracked an item" for verb in ("Create", "Read", "Write", "Delete")}
     needed |= {f"prv{verb}Note": "files of tasks and phone calls"
                for verb in ("Create", "Read", "Append", "Delete")}
     for target in TARGETS:

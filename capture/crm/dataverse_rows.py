@@ -182,9 +182,10 @@ class Rows:
             body |= {"statecode": state[0], "statuscode": state[1]}
         self._http.send("PATCH", row.ident.address, body, headers={"If-Match": row.etag})
 
-    def delete(self, row: Row) -> None:
-        """Delete a row and what belongs to it, if it is still the one that was read."""
-        self._http.send("DELETE", row.ident.address, headers={"If-Match": row.etag})
+    def delete(self, row: Row, *also: str) -> None:
+        """Delete a row and what belongs to it, if it is still the one that was read, and the rows at these paths."""
+        first = Operation("DELETE", row.ident.address, None, {"If-Match": row.etag})
+        self._http.change_set([first, *(Operation("DELETE", path) for path in also)])
 
     def replace(self, row: Row, content: Content | None, more: Mapping[str, Any], *,
                 state: tuple[int, int] | None = None) -> None:
