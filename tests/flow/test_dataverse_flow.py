@@ -80,6 +80,20 @@ def test_a_fault_on_the_way_is_tried_again_and_ends_in_one_whole_activity(home: 
     assert len(home.org.rows("emails")) == len(home.org.rows(MIME)) == len(home.org.rows("mw_trackers")) == 1
 
 
+@pytest.mark.parametrize(("pattern", "after"), [
+    pytest.param(r"POST /\$batch", False, id="before the change set"),
+    pytest.param(r"POST /\$batch", True, id="after the change set"),
+    pytest.param("PATCH /emails", True, id="after completing"),
+    pytest.param("GET /mw_trackers", False, id="before it was noted")])
+def test_a_worker_killed_at_any_call_leaves_one_whole_activity_to_the_next(home: Home, pattern: str,
+                                                                           after: bool) -> None:
+    put(home, 1)
+    assert home.run_in_process_of_its_own(pattern, after=after), "it was killed"
+    assert worker.run(home.world.settings, once=True)["linked"] == 1
+    assert home.mails() == ["Course 1"]
+    assert len(home.org.rows("emails")) == len(home.org.rows(MIME)) == len(home.org.rows("mw_trackers")) == 1
+
+
 def test_what_dataverse_does_not_take_is_held_with_the_reason_and_shows_nowhere(home: Home) -> None:
     home.org.cut_bodies = 20
     put(home, 1)

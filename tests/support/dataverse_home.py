@@ -6,12 +6,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import jwt
 from dataverse_server import Org, serving_dataverse
 from entra_server import Entra
 from world import SETTINGS, World, make_world
+
+from capture import worker
+from capture.settings import load_settings
 
 SECRET = "an invented secret"
 CRM = """\
@@ -27,6 +31,10 @@ ca_file = "{ca_file}"
 timeout_seconds = 10
 """
 
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["capture.worker", "capture.crm.dataverse", "capture.extract", "pii_scan.engine",
+                                 "spacy", "alembic"])
+
 
 @dataclass
 class Home:
@@ -35,9 +43,33 @@ class Home:
     org: Org
     world: World
 
+    def run_in_process_of_its_own(self, pattern: str, *, after: bool = False) -> bool:
+        """`capture run --once`, killed by SIGKILL at the request that matches; `after`: once Dataverse has done what
+        was asked, before the reply. True when it was killed."""
+        process = _CONTEXT.Process(target=_child, args=(str(self.world.home),))
+
+        def kill() -> None:
+            process.kill()
+            process.join(10)
+
+        fault = self.org.fault(pattern, times=10_000, **({"then": kill} if after else {"before": kill}))
+        process.start()
+        process.join(120)
+        fault.times = 0
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise TimeoutError("capture run took more than 120 s")
+        return process.exitcode != 0
+
     def mails(self) -> list[str]:
         """The subjects of completed mails, in the order in which they came."""
         return [row["subject"] for row in self.org.rows("emails") if row["statecode"] == 1]
+
+
+def _child(home: str) -> None:
+    os.environ["MAILWEIR_DATAVERSE_SECRET"] = SECRET
+    worker.run(load_settings(Path(home)), once=True)
 
 
 @contextmanager
