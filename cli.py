@@ -127,13 +127,20 @@ def init(home: Home = None) -> None:
 @app.command()
 def demo(
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the demo home in this new folder.")] = None,
+    pane: Annotated[bool, typer.Option("--pane", help="Try the Outlook pane in a browser, until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option("--port", help="With --pane: port to listen on; 0 = any free one.")] = 8025,
 ) -> None:
     """Work through an invented mailbox, and say why.
 
     What was linked, what was held and why. Needs no Exchange and no network; leaves nothing behind without --keep.
+    With --pane nothing is tagged yet: a page stands for Outlook, and you press "Track" yourself.
     """
     from capture.demo.show import run_demo
 
+    if pane:
+        from addin.outlook.demo import run_simulator
+
+        raise typer.Exit(run_simulator(keep, port=port))
     raise typer.Exit(run_demo(keep))
 
 

@@ -90,7 +90,7 @@ ENTRA: Final = (
 DEMO: Final = (Route("POST", "/sign-in/demo", "sign_in_demo", pages.demo, Need.NOTHING),)
 """There with `sign_in.kind = "demo"`, in a demo home, on loopback."""
 
-PANE: Final = outlook.ROUTES
+PANE, SIMULATOR = outlook.ROUTES, outlook.SIMULATOR
 """There with `pane.enabled`: the pane in Outlook and its API, which takes a bearer and no cookie."""
 
 HOOKS: Final = (
@@ -102,7 +102,7 @@ HOOKS: Final = (
 
 def routes_for(kind: str, *, pane: bool = False) -> tuple[Route, ...]:
     """The routes for a way to sign in: "off", "entra" or "demo"; with `pane` those of the pane in Outlook as well."""
-    outlook = PANE if pane else ()
+    outlook = () if not pane else (*PANE, *SIMULATOR) if kind == "demo" else PANE
     if kind == "off":
         return (*MACHINES, *outlook)
     return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *API, *(ENTRA if kind == "entra" else DEMO), *outlook)

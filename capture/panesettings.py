@@ -19,7 +19,7 @@ class PaneSettings(BaseModel):
     tenant: str = Field(default="", description="Exchange Online: directory (tenant) id. [default: sign_in.tenant]")
     client_id: str = Field(default="", description="Exchange Online: application id whose API the pane asks a token "
                                                    "for. [default: sign_in.client_id]")
-    scope: str = Field(default="Capture.Track", pattern=r"[A-Za-z0-9.]{1,64}",
+    scope: str = Field(default="Capture.Track", pattern=r"^[A-Za-z0-9.]{1,64}$",
                        description="Exchange Online: the scope of that API a token must carry.")
     login_url: str = Field(default="", description="Sign-in address; https. [default: sign_in.login_url]")
     ca_file: str = Field(default="", description="PEM file of certificate authorities for the sign-in address and for "

@@ -298,8 +298,8 @@ def _reported(at: Any, session: Any, number: str) -> tuple[Literal["", "waiting"
     return "answered", REPORT_ANSWERS.get(said[0].answer_code, "")
 
 
-def _record(one: records.Record) -> models.Record:
-    return models.Record(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why)
+def _record(one: records.Record) -> models.CrmRecord:
+    return models.CrmRecord(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why)
 
 
 def _signing(request: Request) -> PaneSignIn:

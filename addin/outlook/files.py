@@ -46,7 +46,7 @@ def icon(name: str) -> Response:
 @cache
 def built() -> dict[str, bytes]:
     """The files of the pane that ship, by name."""
-    folder = files("addin") / "pane" / "dist"
+    folder = files("addin") / "pane" / "built"
     return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
 
 
@@ -56,7 +56,7 @@ def policy(settings: Settings) -> str:
     scripts = " ".join(f"https://{host}" for host in pane.script_hosts)
     login = (pane.login_url or sign.login_url).rstrip("/")
     frames = " ".join(f"https://{host}" for host in pane.outlook_hosts)
-    own = "'self' " if sign.kind == "demo" else ""
+    own = "'self' " if sign.kind == "demo" else ""  # the simulator's page
     return (f"default-src 'none'; script-src 'self' {scripts}; style-src 'self'; img-src 'self' data:; "
             f"font-src 'self'; connect-src 'self' {login}; form-action 'none'; base-uri 'none'; "
             f"frame-ancestors {own}{frames}")
@@ -67,7 +67,9 @@ def _page(request: Request, name: str) -> Response:
     found = built().get(name)
     if found is None:
         raise HTTPException(404, "not-found")
-    text = found.decode().replace("{{office_js}}", escape(settings.pane.office_js, quote=True))
+    simulated = settings.sign_in.kind == "demo"  # nothing leaves the machine
+    office = "/pane/static/simulator.office.js" if simulated else settings.pane.office_js
+    text = found.decode().replace("{{office_js}}", escape(office, quote=True))
     return Response(text, media_type="text/html; charset=utf-8", headers={
         "Content-Security-Policy": policy(settings), "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "unsafe-none", "Cross-Origin-Resource-Policy": "cross-origin"})

@@ -101,7 +101,7 @@ class Line(BaseModel):
     count: int
 
 
-class Record(BaseModel):
+class CrmRecord(BaseModel):
     """A CRM record. Without a name it belongs to another division. `why` is a code."""
 
     record: str
@@ -134,7 +134,7 @@ class Status(BaseModel):
     redacted: bool
     reported: Literal["", "waiting", "answered"]
     answer: str
-    records: list[Record]
+    records: list[CrmRecord]
     trackers: list[Tracker]
     can: list[str]
 
@@ -142,7 +142,7 @@ class Status(BaseModel):
 class Suggestions(BaseModel):
     """Records the item could belong to; `beyond` more belong to another division."""
 
-    records: list[Record]
+    records: list[CrmRecord]
     beyond: int
 
 

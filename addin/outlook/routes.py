@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from addin.door import Need, Route
-from addin.outlook import api, files
+from addin.outlook import api, files, simulator
 from store.access import Action
 
 _API: Final = "/pane/api"
@@ -45,3 +45,8 @@ PANE_API: Final = (
 )
 ROUTES: Final = (*FILES, *PANE_API)
 """Everything of the pane."""
+SIMULATOR: Final = (
+    Route("GET", "/pane/demo", "pane_demo", simulator.page, Need.NOTHING, page=False),
+    Route("GET", "/pane/demo/items", "pane_demo_items", simulator.items, Need.NOTHING, page=False),
+)
+"""A page that stands for Outlook; there with `sign_in.kind = "demo"` only: a demo home, on loopback."""

@@ -6,6 +6,8 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,13 @@ kind = "demo"
 
 def run_demo(keep: Path | None = None) -> int:
     """Run the demo and return the exit code: 0, or 1 when an item ended otherwise than it should."""
+    with demo_home(keep) as home:
+        return _show(home, kept=keep is not None)
+
+
+@contextmanager
+def demo_home(keep: Path | None = None) -> Iterator[Path]:
+    """A folder for a demo home, taken away at the end unless it is to be kept. Raises `BadInput`."""
     if keep is not None:
         try:
             keep.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,19 +58,25 @@ def run_demo(keep: Path | None = None) -> int:
             raise BadInput(f"{keep}: not empty; name a new folder")
     home = keep.resolve() if keep else Path(tempfile.mkdtemp(prefix="mailweir-demo-"))
     try:
-        return _show(home, kept=keep is not None)
+        yield home
     finally:
         if keep is None:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _show(home: Path, *, kept: bool) -> int:
-    out = console()
+def make_home(home: Path) -> Settings:
+    """The home of a demo with its people and mailboxes; nothing is worked through yet."""
     home.mkdir(exist_ok=True)
     create_home(home, settings_text=SETTINGS)
     settings = load_settings(home)
     enter_people(settings)
     build_mailboxes(settings.mailbox_root)
+    return settings
+
+
+def _show(home: Path, *, kept: bool) -> int:
+    out = console()
+    settings = make_home(home)
     tagged = sum(item.outcome != "untouched" for item in ITEMS)
     out.print(f"[bold]mailweir demo[/]: {len(ITEMS)} invented mails in 3 mailboxes, {tagged} of them tagged "
               f"\"{TRIGGER}\". Nothing leaves this machine.\n")

@@ -542,7 +542,7 @@ def test_the_demo_sign_in_needs_a_demo_home(home: Path) -> None:
 OPEN = {"/health/live", "/health/ready", "/metrics", "/static/desk.css", "/static/desk.js", "/static/icon.svg",
         "/sign-in", "/sign-in/start", "/sign-in/back", "/sign-in/demo",
         "/pane/", "/pane/commands", "/pane/static/{name}", "/pane/icons/{name}", "/pane/api/{rest:path}",
-        "/pane/api/config", "/pane/api/sign-in"}
+        "/pane/api/config", "/pane/api/sign-in", "/pane/demo", "/pane/demo/items"}
 SIGNED_IN = {"/", "/rules", "/sign-in/again", "/sign-out"}
 SELF = {"/api/openapi.json", "/api/me", "/api/reasons", "/pane/api/me", "/pane/api/sign-out", "/pane/api/rules",
         "/pane/api/codes"}

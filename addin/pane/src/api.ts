@@ -1,0 +1,85 @@
+// The service's API. The bearer lives in this module's memory and nowhere else; no cookie is sent or kept.
+import type { Bearer, Checked, Config, Item, Me, Preview, ReportCodes, Rules, Status, Suggestions, Track } from "./apitypes";
+
+export class Problem extends Error {
+  constructor(readonly code: string, readonly status: number, readonly request: string) { super(code); }
+}
+
+export type SignIn = () => Promise<{ kind: "entra" | "exchange" | "demo"; token: string; mailbox: string }>;
+
+const BASE = "/pane/api";
+const TRIES = 3;
+let bearer = "";
+let signIn: SignIn | null = null;
+let signingIn: Promise<void> | null = null;
+
+export function useSignIn(way: SignIn): void { signIn = way; }
+export function signedIn(): boolean { return bearer !== ""; }
+
+/** Exchange a proof for a bearer; one exchange at a time, however many requests wait for it. */
+export function renew(): Promise<void> {
+  signingIn ??= (async () => {
+    if (!signIn) throw new Problem("token-refused", 401, "");
+    const proof = await signIn();
+    const made = await send<Bearer>("POST", "/sign-in", proof, undefined, false);
+    bearer = made.bearer;
+  })().finally(() => { signingIn = null; });
+  return signingIn;
+}
+
+async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal, again = true): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    let answer: Response;
+    try {
+      answer = await fetch(BASE + path, {
+        method, cache: "no-store", credentials: "omit", redirect: "error", referrerPolicy: "no-referrer",
+        headers: { ...(bearer ? { authorization: `Bearer ${bearer}` } : {}), ...(body === undefined ? {} : { "content-type": "application/json" }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new Problem("offline", 0, "");
+    }
+    if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+    const told = await answer.json().catch(() => ({})) as { code?: string; request?: string };
+    if (answer.status === 401 && again && path !== "/sign-in") {
+      bearer = "";
+      await renew();
+      again = false;
+      continue;
+    }
+    if ((answer.status === 429 || answer.status === 503) && attempt < TRIES) {
+      const wait = Number(answer.headers.get("retry-after")) || attempt;
+      await pause(Math.min(wait, 5) * 1000, signal);
+      continue;
+    }
+    throw new Problem(told.code ?? "internal", answer.status, told.request ?? "");
+  }
+}
+
+export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+  });
+}
+
+export const api = {
+  config: () => send<Config>("GET", "/config", undefined, undefined, false),
+  me: (signal?: AbortSignal) => send<Me>("GET", "/me", undefined, signal),
+  rules: () => send<Rules>("GET", "/rules"),
+  affirm: (number: number) => send<Me>("POST", "/rules", { number }),
+  codes: () => send<ReportCodes>("GET", "/codes"),
+  status: (item: Item, signal?: AbortSignal) => send<Status>("POST", "/status", item, signal),
+  follow: (id: string, signal?: AbortSignal) => send<Status>("GET", `/items/${encodeURIComponent(id)}`, undefined, signal),
+  track: (item: Track, signal?: AbortSignal) => send<Status>("POST", "/track", item, signal),
+  check: (item: Item, signal?: AbortSignal) => send<Checked>("POST", "/check", item, signal),
+  preview: (item: Item, signal?: AbortSignal) => send<Preview>("POST", "/preview", item, signal),
+  suggestions: (item: Item, signal?: AbortSignal) => send<Suggestions>("POST", "/suggestions", item, signal),
+  search: (text: string, signal?: AbortSignal) => send<Suggestions>("POST", "/search", { text }, signal),
+  report: (id: string, code: string, text: string) => send<Status>("POST", `/items/${encodeURIComponent(id)}/report`, { code, text }),
+  untrack: (id: string) => send<Status>("POST", `/items/${encodeURIComponent(id)}/untrack`),
+  signOut: async () => {
+    try { await send<unknown>("POST", "/sign-out", undefined, undefined, false); } finally { bearer = ""; }
+  },
+};
