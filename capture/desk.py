@@ -7,13 +7,14 @@ or JSON.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
 
-from capture import auditing, pipeline
+from capture import auditing, pipeline, typed_text
 from capture.acting import UnknownActor, acting, must, person_of, required
 from capture.auditing import actor_name as actor_name
 from capture.deciding import owe_show, tell_deleted
@@ -21,12 +22,12 @@ from capture.errors import BadInput
 from capture.levels import rules_of
 from capture.matching import may_identify
 from capture.settings import Settings
-from capture.wiring import assembled, opened
-from store import audit, cases, crm_import, crm_records, firewall, pulls, reads
+from capture.wiring import assembled, build_scanner, opened
+from store import audit, cases, crm_import, crm_records, crm_suppression, firewall, pulls, reads
 from store import desk as queue
 from store.access import Action, Thing
 from store.crypto import Keys
-from store.errors import BadState, NotFound
+from store.errors import BadState, ImportRefused, NotFound
 from store.people_tables import Division
 from store.tables import Case
 
@@ -187,12 +188,37 @@ def import_crm(settings: Settings, file: Path, *, dry_run: bool = False, actor: 
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = raw.decode("cp1252", "replace")
-    with opened(settings) as (database, _), database.session() as session:
-        if division and session.get(Division, division) is None:
-            raise NotFound("no such division")
-        who = acting(session, actor, Action.RECORD_IMPORT, Thing(division))
-        return crm_import.import_csv(session, text, actor=who, dry_run=dry_run, division=division,
-                                     may_identify=partial(may_identify, own_domains=settings.scan.own_domains))
+    with opened(settings) as (database, keys):
+        with database.session() as session:
+            if division and session.get(Division, division) is None:
+                raise NotFound("no such division")
+            who, person = acting(session, actor, Action.RECORD_IMPORT, Thing(division)), person_of(session, actor)
+        lines = crm_import.read_lines(text)
+        _typed_lines(settings, lines)
+        digest = crm_suppression.digest_with(keys)
+        with database.session() as session:
+            return crm_import.import_lines(
+                session, lines, actor=who, dry_run=dry_run, division=division, owner=person.id if person else "",
+                may_identify=partial(may_identify, own_domains=settings.scan.own_domains),
+                suppressed=lambda open_session, address: crm_suppression.suppressed(open_session, digest, address))
+
+
+def _typed_lines(settings: Settings, lines: Sequence[crm_import.Line]) -> None:
+    """Scan the free text of a file. Raises `ImportRefused` naming lines, columns and kinds, never words."""
+    typed = [(number, name, text) for number, line in enumerate(lines, 1) for name in crm_import.TYPED
+             if (text := getattr(line, name))]
+    if not typed:
+        return
+    scanner, wrong = build_scanner(settings), []
+    known: dict[str, tuple[str, ...]] = {}
+    for number, name, text in typed:
+        if text not in known:
+            known[text] = typed_text.personal(scanner, text)
+        if known[text]:
+            wrong.append(f"record {number}, {name}: {', '.join(known[text])}")
+    if wrong:
+        more = f"; and {len(wrong) - crm_import.MAX_NAMED} more" if len(wrong) > crm_import.MAX_NAMED else ""
+        raise ImportRefused("; ".join(wrong[:crm_import.MAX_NAMED]) + more)
 
 
 def list_crm(settings: Settings, kind: str, *, actor: str = "") -> list[dict[str, Any]]:

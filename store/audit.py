@@ -103,6 +103,8 @@ EVENTS: dict[str, str] = {
     "crm:category:changed": "A category is offered, or is not any more; body: kind, closed.",
     "crm:activity:typed": "Somebody wrote down a call, meeting, note, task or training request; subject: activity; "
                           "body: type, records, follow-up.",
+    "crm:text:refused": "What somebody typed or uploaded held personal information and was not kept; body: fields, "
+                        "kinds.",
     "crm:suppression:added": "Somebody is kept out of the CRM from now on; body: reason.",
     "crm:opt-out:asked": "A contact asked to be forgotten; subject: contact; body: medium.",
     "crm:never:added": "A never-track list got an entry; body: kind, own.",

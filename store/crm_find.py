@@ -56,6 +56,18 @@ def index_record(session: Session, kind: str, row: Any) -> None:
     index(session, kind, row.id, [str(getattr(row, name)) for name in WORDS[kind]] if standing else ())
 
 
+def index_many(session: Session, rows: Iterable[Any]) -> None:
+    """Index contacts and organisations anew, many at a time."""
+    texts = {row.id: ("contact" if isinstance(row, Contact) else "organisation", row) for row in rows}
+    for chunk in _chunks(list(texts)):
+        session.execute(delete(RecordWord).where(col(RecordWord.record_id).in_(chunk)))
+        words = [{"word": word, "kind": kind, "record_id": ident} for ident in chunk
+                 for kind, row in (texts[ident],) for word in sorted(words_of(*(str(getattr(row, n))
+                                                                                for n in WORDS[kind])))]
+        if words:
+            session.execute(insert(RecordWord), words)
+
+
 def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), region: str = "", issue: str = "",
            limit: int = MOST_FOUND) -> list[dict[str, Any]]:
     """Records with all these words, or words that begin like them; of these kinds; contacts and organisations of a

@@ -1,4 +1,4 @@
-"""Organisations and contacts from a CSV file.
+"""Organisations and contacts from a CSV file, an Outlook export or vCards.
 
     with db.session() as session:
         counts = import_csv(session, text, actor="anna", dry_run=False)
@@ -8,8 +8,11 @@ is checked first; if a line is wrong, `ImportRefused` names the lines and nothin
 same file again changes nothing.
 
 Same organisation: the same name, case and blanks aside. Same contact: the same e-mail address and the same
-first and last name. One address under several names (info@...) gives several contacts; mail to it is then
-not matched by itself, and the count "shared addresses" says so.
+first and last name; without an address, the same name in the same organisation. One address under several names
+(info@...) gives several contacts; mail to it is then not matched by itself, and the count "shared addresses" says so.
+
+Who asked not to be here is left out ("suppressed"), and so are fields there is no place for: home addresses, home
+phones, birthdays. Free text (`TYPED`) is for the caller to scan first, with `read_lines`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -37,7 +41,11 @@ MAX_NAMED = 20
 
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+")
-_CHANGED_ON_SECOND_IMPORT = ("known_as", "title", "address", "phone", "fax", "category")
+_CHANGED_ON_SECOND_IMPORT = ("salutation", "known_as", "title", "address", "phone", "fax", "mobile", "private_email",
+                             "category", "region", "interests", "notes")
+TYPED = ("interests", "notes")
+"""Columns with free text, which is scanned before anything is written."""
+Suppressed = Callable[[Session, str], bool]
 
 
 class Line(BaseModel):
@@ -52,6 +60,8 @@ class Line(BaseModel):
     organisation_phone: str = Field(default="", max_length=64)
     organisation_fax: str = Field(default="", max_length=64)
     organisation_category: str = Field(default="", max_length=64)
+    organisation_region: str = Field(default="", max_length=64)
+    salutation: str = Field(default="", max_length=32)
     first_name: str = Field(default="", max_length=100)
     last_name: str = Field(default="", max_length=100)
     known_as: str = Field(default="", max_length=100)
@@ -60,9 +70,14 @@ class Line(BaseModel):
     email: str = Field(default="", max_length=320)
     phone: str = Field(default="", max_length=64)
     fax: str = Field(default="", max_length=64)
+    mobile: str = Field(default="", max_length=64)
+    private_email: str = Field(default="", max_length=320)
     category: str = Field(default="", max_length=64)
+    region: str = Field(default="", max_length=64)
+    interests: str = Field(default="", max_length=400)
+    notes: str = Field(default="", max_length=20_000)
 
-    @field_validator("email", "organisation_email")
+    @field_validator("email", "organisation_email", "private_email")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not _EMAIL.fullmatch(value):
@@ -79,14 +94,15 @@ class Line(BaseModel):
     @property
     def is_contact(self) -> bool:
         """A line with an address or a name is a contact."""
-        return bool(self.email or self.first_name or self.last_name)
+        return bool(self.email or self.private_email or self.first_name or self.last_name)
 
     def problem(self) -> str:
         """What is wrong with the line as a whole, as "column: what", or ""."""
         if not self.is_contact and not self.organisation:
             return "organisation or email: empty"
-        if self.is_contact and not self.email:
-            return "email: empty"
+        if self.is_contact and not self.email and not (self.last_name and (
+                self.organisation or self.phone or self.mobile or self.private_email)):
+            return "email: empty, and no last name with an organisation or a phone"
         if not self.organisation and any(
                 getattr(self, name) for name in type(self).model_fields if name.startswith("organisation_")):
             return "organisation: empty"
@@ -98,17 +114,27 @@ COLUMNS = tuple(Line.model_fields)
 
 
 def import_csv(session: Session, text: str, *, actor: str, dry_run: bool = False,
-               may_identify: Callable[[str], bool] = bool, division: str = "") -> dict[str, int]:
-    """Import the text of a CSV file (comma, semicolon or tab) and return what happened, as counts.
+               may_identify: Callable[[str], bool] = bool, division: str = "", owner: str = "",
+               suppressed: Suppressed | None = None) -> dict[str, int]:
+    """Import the text of a file (CSV with comma, semicolon or tab; an Outlook export; vCards) and return what
+    happened, as counts.
 
-    `may_identify` says whether a domain may stand for an organisation (no freemail, none of our own). `division` is
-    whose the contacts are: new ones, and those that were nobody's.
+    `may_identify` says whether a domain may stand for an organisation (no freemail, none of our own). `division` and
+    `owner` are whose the contacts are: new ones, and those that were nobody's. `suppressed` says whether whoever has
+    an address asked not to be here.
     With `dry_run` the counts are the same and nothing is written. Raises `ImportRefused`.
     """
-    lines = read_lines(text)
+    return import_lines(session, read_lines(text), actor=actor, dry_run=dry_run, may_identify=may_identify,
+                        division=division, owner=owner, suppressed=suppressed)
+
+
+def import_lines(session: Session, lines: Sequence[Line], *, actor: str, dry_run: bool = False,
+                 may_identify: Callable[[str], bool] = bool, division: str = "", owner: str = "",
+                 suppressed: Suppressed | None = None) -> dict[str, int]:
+    """As `import_csv`, for lines that were read before."""
     begin_write(session)
     with session.begin_nested() as attempt:
-        counts = _write(session, lines, may_identify, division)
+        counts = _write(session, lines, may_identify, division, owner, suppressed)
         if dry_run:
             attempt.rollback()
     if not dry_run:
@@ -119,14 +145,20 @@ def import_csv(session: Session, text: str, *, actor: str, dry_run: bool = False
 
 def read_lines(text: str) -> list[Line]:
     """The checked lines of a file. Raises `ImportRefused` naming line numbers and columns, never values."""
+    from store.crm_formats import from_outlook, from_vcards, is_vcard  # which knows the columns of this module
+
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise ImportRefused("the file is empty")
+    if is_vcard(text):
+        return _checked_rows(from_vcards(text))
     first = text.lstrip().split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         names = [(name or "").strip().casefold().replace(" ", "_") for name in reader.fieldnames or ()]
+        if not set(names) <= set(COLUMNS) and (converted := from_outlook(names, reader)) is not None:
+            return _checked_rows(converted)
         _check_header(names)
         reader.fieldnames = names
         return _check_lines(reader)
@@ -145,10 +177,13 @@ def _check_header(names: Sequence[str]) -> None:
 
 
 def _check_lines(reader: csv.DictReader[str]) -> list[Line]:
+    return _checked_rows((reader.line_num, row) for row in reader)
+
+
+def _checked_rows(rows: Iterable[tuple[int, dict[Any, Any]]]) -> list[Line]:
     lines: list[Line] = []
     wrong: list[str] = []
-    for row in reader:
-        number = reader.line_num
+    for number, row in rows:
         if number > MAX_LINES:
             raise ImportRefused(f"more than {MAX_LINES} lines; split the file")
         if None in row or any(value is None for value in row.values()):
@@ -177,62 +212,98 @@ def _said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool],
-           division: str) -> dict[str, int]:
+def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool], division: str, owner: str,
+           suppressed: Suppressed | None) -> dict[str, int]:
+    from store import crm_find  # which knows this module
+
     counts = dict.fromkeys(("organisations new", "organisations changed", "contacts new", "contacts changed",
-                            "unchanged", "shared addresses"), 0)
+                            "unchanged", "suppressed", "shared addresses"), 0)
     organisations = {o.name_key: o for o in session.scalars(select(Organisation))}
-    contacts = {_contact_key(c): c for c in session.scalars(select(Contact))}
+    known = _Known({_contact_key(c): c for c in session.scalars(select(Contact).where(Contact.merged_into == ""))
+                    if not division or c.division in ("", division)}, division, owner)
     domains = {(row.domain, row.organisation_id) for row in session.scalars(select(OrganisationDomain))}
+    touched: dict[str, Organisation | Contact] = {}
     for line in lines:
+        if suppressed is not None and any(suppressed(session, a) for a in (line.email, line.private_email) if a):
+            counts["suppressed"] += 1
+            continue
         changed = False
         organisation = organisations.get(name_key(line.organisation)) if line.organisation else None
+        if organisation is not None and organisation.merged_into:
+            organisation = session.get_one(Organisation, organisation.merged_into)
         if line.organisation:
             if organisation is None:
-                organisation = Organisation(name=line.organisation, name_key=name_key(line.organisation))
+                organisation = Organisation(name=line.organisation, name_key=name_key(line.organisation),
+                                            source="import")
                 organisations[organisation.name_key] = organisation
                 session.add(organisation)
                 _fill(organisation, line, "organisation_")
-                session.flush()
                 counts["organisations new"] += 1
                 changed = True
             elif _fill(organisation, line, "organisation_"):
                 counts["organisations changed"] += 1
                 changed = True
-            changed |= _add_domains(session, organisation.id, line, domains, may_identify)
+            if changed:
+                touched[organisation.id] = organisation
+            changed |= _add_domains(known.later, organisation.id, line, domains, may_identify)
         if line.is_contact:
-            changed |= _write_contact(session, line, organisation, contacts, counts, division)
+            contact, made, altered = _write_contact(line, organisation, known)
+            counts["contacts new"] += made
+            counts["contacts changed"] += altered and not made
+            if altered:
+                touched[contact.id] = contact
+            changed |= altered
         counts["unchanged"] += not changed
     session.flush()
-    shared = select(Contact.email_key).group_by(Contact.email_key).having(func.count() > 1)
+    session.add_all(known.later)
+    session.flush()
+    crm_find.index_many(session, touched.values())
+    shared = select(Contact.email_key).where(Contact.email_key != "", Contact.merged_into == "").group_by(
+        Contact.email_key).having(func.count() > 1)
     counts["shared addresses"] = len(session.scalars(shared).all())
     return counts
 
 
-def _write_contact(session: Session, line: Line, organisation: Organisation | None,
-                   contacts: dict[tuple[str, str, str], Contact], counts: dict[str, int], division: str) -> bool:
-    key = (line.email.casefold(), line.first_name.casefold(), line.last_name.casefold())
-    contact = contacts.get(key)
+@dataclass(frozen=True, slots=True, repr=False)
+class _Known:
+    """The contacts there are, by what makes two of them the same; whose new ones are; rows that point at
+    organisations, to be added when those are there."""
+
+    contacts: dict[tuple[str, str, str, str], Contact]
+    division: str
+    owner: str
+    later: list[Contact | OrganisationDomain] = field(default_factory=list)
+
+
+def _write_contact(line: Line, organisation: Organisation | None,
+                   known: _Known) -> tuple[Contact, bool, bool]:
+    """The contact of a line, whether it is new, whether anything changed."""
+    employer = organisation.id if organisation else None
+    email = line.email.casefold()
+    key = (email, line.first_name.casefold(), line.last_name.casefold(), "" if email else employer or "")
+    contact = known.contacts.get(key)
     if contact is None:
-        contact = Contact(first_name=line.first_name, last_name=line.last_name, email=line.email, email_key=key[0],
-                          division=division, organisation_id=organisation.id if organisation else None)
-        contacts[key] = contact
+        contact = Contact(first_name=line.first_name, last_name=line.last_name, email=line.email, email_key=email,
+                          division=known.division, owner=known.owner, source="import", organisation_id=employer)
+        known.contacts[key] = contact
         _fill(contact, line)
-        session.add(contact)
-        counts["contacts new"] += 1
-        return True
+        contact.private_key = contact.private_email.casefold()
+        known.later.append(contact)
+        return contact, True, True
     changed = _fill(contact, line)
-    if organisation is not None and contact.organisation_id != organisation.id:
-        contact.organisation_id, contact.updated, changed = organisation.id, now(), True
-    if division and not contact.division:
-        contact.division, contact.updated, changed = division, now(), True
-    counts["contacts changed"] += changed
-    return changed
+    contact.private_key = contact.private_email.casefold()
+    if employer is not None and contact.organisation_id != employer:
+        contact.organisation_id, contact.updated, changed = employer, now(), True
+    if known.division and not contact.division:
+        contact.division, contact.updated, changed = known.division, now(), True
+    if changed and not contact.owner:
+        contact.owner = known.owner
+    return contact, False, changed
 
 
 def _fill(row: Organisation | Contact, line: Line, prefix: str = "") -> bool:
     """Take over what the line says; an empty cell keeps what is there. True when something changed."""
-    names = ("address", "email", "phone", "fax", "category") if prefix else _CHANGED_ON_SECOND_IMPORT
+    names = ("address", "email", "phone", "fax", "category", "region") if prefix else _CHANGED_ON_SECOND_IMPORT
     changed = False
     for name in names:
         value = getattr(line, prefix + name)
@@ -244,8 +315,8 @@ def _fill(row: Organisation | Contact, line: Line, prefix: str = "") -> bool:
     return changed
 
 
-def _add_domains(session: Session, organisation_id: str, line: Line, known: set[tuple[str, str]],
-                 may_identify: Callable[[str], bool]) -> bool:
+def _add_domains(later: list[Contact | OrganisationDomain], organisation_id: str, line: Line,
+                 known: set[tuple[str, str]], may_identify: Callable[[str], bool]) -> bool:
     named = _split(line.organisation_domain)
     if not named and line.organisation_email:
         named = [line.organisation_email.rpartition("@")[2]]
@@ -253,7 +324,7 @@ def _add_domains(session: Session, organisation_id: str, line: Line, known: set[
     for domain in dict.fromkeys(d.casefold().strip(".") for d in named):
         if may_identify(domain) and (domain, organisation_id) not in known:
             known.add((domain, organisation_id))
-            session.add(OrganisationDomain(domain=domain, organisation_id=organisation_id))
+            later.append(OrganisationDomain(domain=domain, organisation_id=organisation_id))
             added = True
     return added
 
@@ -263,8 +334,9 @@ def name_key(name: str) -> str:
     return " ".join(name.split()).casefold()[:200]
 
 
-def _contact_key(contact: Contact) -> tuple[str, str, str]:
-    return contact.email_key, contact.first_name.casefold(), contact.last_name.casefold()
+def _contact_key(contact: Contact) -> tuple[str, str, str, str]:
+    return (contact.email_key, contact.first_name.casefold(), contact.last_name.casefold(),
+            "" if contact.email_key else contact.organisation_id or "")
 
 
 def _split(text: str) -> Collection[str]:
