@@ -15,7 +15,7 @@ from addin.auth import Identity
 from addin.errors import SignInRefused, TokenRefused
 from addin.outlook.tokens import EntraTokens, ExchangeTokens, mailbox_of, same_mailbox
 from addin.signing import note_refusal, person_of, require_active
-from capture.errors import CaptureError
+from capture.errors import BadSettings, CaptureError
 from capture.settings import Settings
 from store import people, sessions
 from store.columns import now
@@ -34,6 +34,8 @@ class PaneSignIn:
         self._settings = settings
         known = bool((pane.tenant or sign.tenant) and (pane.client_id or sign.client_id))
         self.entra = EntraTokens(settings) if known else None
+        if pane.exchange_hosts and not sign.public_url:
+            raise BadSettings("sign_in.public_url is not set; Exchange's identity tokens are made for it")
         self.exchange = ExchangeTokens(settings, audience(settings)) if pane.exchange_hosts else None
         self.demo = sign.kind == "demo"
 

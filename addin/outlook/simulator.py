@@ -5,9 +5,11 @@ Only where everybody is invented: the routes are there with the demo's sign-in, 
 
 from __future__ import annotations
 
+import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from html import unescape
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ from capture.notices import address
 from capture.settings import Settings
 
 MOST: Final = 200
+_HEAD: Final = re.compile(r"<head\b.*?</head>", re.DOTALL | re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^>]*>")
 _POLICY: Final = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
                   "frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'")
 
@@ -53,7 +57,12 @@ def _entry(user: Path, path: Path) -> dict[str, Any]:
 
 
 def _text(body: Any) -> str:
+    """The text of a mail for the eye; HTML without its tags, and never as HTML."""
     try:
-        return str(body.get_content())[:4000] if body is not None else ""
+        text = str(body.get_content()) if body is not None else ""
     except (LookupError, ValueError):
         return ""
+    if body is not None and body.get_content_subtype() == "html":
+        text = unescape(_TAG.sub(" ", _HEAD.sub("", text)))
+        text = "\n".join(line for part in text.splitlines() if (line := " ".join(part.split())))
+    return text[:4000]

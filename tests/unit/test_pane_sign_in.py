@@ -22,8 +22,10 @@ from pane_place import AUDIENCE, HOST, PanePlace, demo_world, pane_place, pane_s
 from pydantic import SecretStr
 from world import World
 
+from addin.app import build_app
 from addin.edge import SECURITY_HEADERS
 from addin.outlook.tokens import mailbox_of
+from capture.errors import BadSettings
 from capture.settings import EwsSettings, load_settings
 from store import people, sessions
 
@@ -286,6 +288,11 @@ def test_a_document_that_names_a_certificate_by_another_thumbprint_is_not_believ
 ])
 def test_the_mailbox_is_named_by_the_ids_of_its_folders(keys: list[str], found: str) -> None:
     assert mailbox_of(keys) == found
+
+
+def test_identity_tokens_need_the_address_they_are_made_for(world: World) -> None:
+    with pytest.raises(BadSettings, match="public_url"):
+        build_app(pane_settings(world.settings, exchange_hosts=("mail.example.org",), sign_in={"kind": "off"}))
 
 
 # ------------------------------------------------------------------------------------- bearers and hosts
