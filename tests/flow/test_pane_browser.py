@@ -5,9 +5,7 @@ With MAILWEIR_SCREENSHOTS set to a folder, every state is kept as a picture at 3
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import json
 import os
 import re
 import shutil
@@ -16,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,122 +22,18 @@ from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 from desk_served import violations
 from entra_server import serving_entra
 from pane_place import demo_world
+from pane_served import DANA, PRIYA, ROOT, SHOTS, TIMEOUT, Service, beside, press, shown
 from world import SETTINGS, World, mail
 
 from capture.settings import load_settings
 from capture.wiring import opened
-from store import people, rules, sessions
+from store import people
 
-ROOT = Path(__file__).parent.parent.parent
 BUILT = ROOT / "addin" / "pane" / "built"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SHOTS = os.environ.get("MAILWEIR_SCREENSHOTS", "")
-DANA, PRIYA = "dana.reid@example.org", "priya.nair@example.org"
-TIMEOUT = 60_000
 
 pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:playwright"),
               pytest.mark.slow]
-
-
-@dataclass
-class Service:
-    """A service process over a home, which may be stopped and started again at the same address."""
-
-    world: World
-    browser: Any
-    process: Any = None
-    address: str = ""
-    log: Path = Path()
-    words: list[str] = field(default_factory=list)
-
-    def start(self, *words: str) -> None:
-        """Start it; at the former port when there was one."""
-        port = self.address.rpartition(":")[2] or "0"
-        self.words = list(words)
-        self.log = self.world.home.parent / "serve.log"
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve", "--port", port, "--home", str(self.world.home), *words],
-                cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on "), self.log.read_text()
-        self.address = line.split()[-1].replace("127.0.0.1", "localhost")
-
-    def stop(self) -> None:
-        """Stop it."""
-        self.process.terminate()
-        self.process.wait(timeout=120)
-        self.process.stdout.close()
-
-    def affirm(self, name: str = "dana.reid") -> None:
-        """Somebody affirms the rules, so that the pane goes straight to the item."""
-        with opened(self.world.settings) as (database, _), database.session() as session:
-            row = people.by_address(session, f"{name}@example.org")
-            assert row is not None
-            begun = sessions.find(session, sessions.begin(session, row.id, hours=1, kind=sessions.PANE))
-            assert begun is not None
-            rules.sign(session, row.id, rules.in_force(session).number)
-            sessions.affirm(session, begun)
-
-    @contextlib.contextmanager
-    def pane(self, name: str, *, outlook: dict[str, Any] | None = None, width: int = 320, height: int = 570,
-             office: str = "", open_it: bool = True, **more: Any) -> Iterator[Any]:
-        """A pane beside an item of Dana's. `office`: a script that stands for office.js, "none" = it is blocked."""
-        context = self.browser.new_context(viewport={"width": width, "height": height}, bypass_csp=True, **more)
-        page = context.new_page()
-        page.set_default_timeout(TIMEOUT)
-        page.said, page.asked, page.answers = [], [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("response", lambda response: page.answers.append(response))
-        page.add_init_script(f"window.mailweirOutlook = {json.dumps(beside(name) | (outlook or {}))};")
-        if office == "none":
-            page.route("**/simulator.office.js", lambda route: route.abort())
-        elif office:
-            page.route("**/simulator.office.js", lambda route: route.fulfill(
-                body=office, content_type="text/javascript"))
-        try:
-            if open_it:
-                page.goto(f"{self.address}/pane/")
-            yield page
-            clean(page)
-        finally:
-            context.close()
-
-
-def beside(name: str, mailbox: str = DANA) -> dict[str, Any]:
-    """What Outlook says of an item."""
-    return {"address": mailbox, "set": 5, "account": "enterprise", "item": name and {
-        "itemId": f"Inbox/{name}.eml", "internetMessageId": f"<{name}@client.example.com>", "itemType": "message"}}
-
-
-def clean(page: Any) -> None:
-    """Nothing planted stands in any response, on the page, in its title or console, or in an address."""
-    answers = ""
-    for response in page.answers:
-        with contextlib.suppress(Exception):  # aborted, or of a page that was left
-            answers += response.text()
-    places = {"answers": answers, "html": page.content(), "title": page.title(), "asked": " ".join(page.asked),
-              "said": " ".join(page.said)}
-    assert [(where, canary) for where, text in places.items() for canary in CANARIES if canary in text] == []
-    assert [url for url in page.asked if "dana" in url.lower() or "priya" in url.lower() or "%40" in url or "Inbox" in url] == []
-    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie.length]") == [0, 0, 0]
-
-
-def shown(page: Any, title: str) -> None:
-    """Wait until the pane says this, and keep a picture."""
-    page.wait_for_function("t => document.querySelector('[role=status] strong')?.textContent === t", arg=title)
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    if SHOTS:
-        Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(SHOTS) / f"pane-{re.sub('[^a-z]+', '-', title.lower())}.png", full_page=True)
-
-
-def press(page: Any, ident: str) -> None:
-    """Press a button by keyboard alone."""
-    page.focus(f"#{ident}")
-    page.keyboard.press("Enter")
 
 
 @pytest.fixture(scope="module")
