@@ -169,7 +169,7 @@ def _shape(root: Element) -> Iterator[Fault]:
 
 def _head(root: Element) -> Iterator[Fault]:
     def text(local: str) -> str:
-        return root.findtext(f"{{{OFFICE}}}{local}", "")
+        return str(root.findtext(f"{{{OFFICE}}}{local}", ""))
 
     if not GUID.fullmatch(text("Id").lower()):
         yield Fault("id", "Id")
