@@ -70,7 +70,8 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
 """Act -> the reasons to choose from: a code for the audit, and its words. For an escalation, the kind of incident."""
 WHY_SECOND: Final[Mapping[str, str]] = {
     "critical": "the risk is critical", "high": "the risk is high", "persons": "many people are in it",
-    "bulk": "many cases are decided at once", "unread": "a part of it could not be read"}
+    "bulk": "many cases are decided at once", "unread": "a part of it could not be read",
+    "confirmed-before": "a reviewer confirmed this content before", "rule-ended": "the rule it passed by has ended"}
 EVENTS: Final[Mapping[str, str]] = {
     "capture:item:held": "held for review", "capture:item:joined": "tracked by somebody else as well",
     "quarantine:case:read": "looked at it, masked", "quarantine:content:read": "had something revealed",

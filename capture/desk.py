@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import Session
 
 from capture import auditing, pipeline
-from capture.acting import UnknownActor, acting, must, person_of, required
+from capture.acting import UnknownActor, acting, person_of, required
 from capture.auditing import actor_name as actor_name
 from capture.deciding import owe_show, tell_deleted
 from capture.errors import BadInput
@@ -45,11 +45,10 @@ def list_cases(settings: Settings, *, all_cases: bool = False, actor: str = "") 
     with opened(settings) as (database, _), database.session() as session:
         found = cases.listed(session, state=None) if all_cases else cases.listed(session)
         person = person_of(session, actor)
+        who = acting(session, actor, Action.QUEUE_LIST)
         if person is not None:
-            must(person, Action.QUEUE_LIST)
             found = tuple(case for case in found if queue.within(session, person, case))
-        audit.append(session, "quarantine:queue:listed", actor=person.id if person else actor_name(actor),
-                     body={"cases": len(found)})
+        audit.append(session, "quarantine:queue:listed", actor=who, body={"cases": len(found)})
         return [_case_row(case) for case in found]
 
 
@@ -58,10 +57,9 @@ def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, 
     with opened(settings) as (database, keys), database.session() as session:
         case = cases.get(session, number)
         person = person_of(session, actor)
-        if person is not None:
-            must(person, Action.CASE_READ, queue.thing(session, keys, number, person))
-        audit.append(session, "quarantine:case:read", actor=person.id if person else actor_name(actor),
-                     subject=case.number)
+        who = acting(session, actor, Action.CASE_READ,
+                     queue.thing(session, keys, number, person) if person is not None else None)
+        audit.append(session, "quarantine:case:read", actor=who, subject=case.number)
         summary, row, ruling = case.summary, queue.row(session, number), queue.pending(session, number)
         return _case_row(case) | {
             "rule": summary.get("rule", ""), "policy": case.policy, "sensitivity": summary.get("sensitivity", ""),

@@ -24,6 +24,7 @@ The state of a message over all its copies (design: "worst verdict wins") is dec
     pass        another person's copy of the message is held              hold    "other-copy-held"
     pass        a reviewer confirmed this very content before (destroyed  hold    "confirmed-before"
                 it, redacted it, or made it an incident)
+    pass        an allow rule it passed by has ended since               hold    "rule-ended"
     pass        this mailbox's copy is linked: same content, same policy      link    "already-linked"
     block, review   a reviewer released this very content under this policy   link    "released-before"
                     and nobody confirmed it as personal
@@ -41,11 +42,11 @@ from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from pii_scan.findings import Decision, Verdict
-from store import audit, filing, quarantine
+from store import allow, audit, filing, quarantine
 from store.cases import next_number
 from store.columns import now
 from store.database import begin_write, get_or_create
-from store.desk_types import Filing
+from store.desk_types import CONFIRMED_BEFORE, RULE_ENDED, Filing
 from store.errors import BadState, NotFound
 from store.summary import counts as kind_counts
 from store.summary import summary as summarise
@@ -208,13 +209,14 @@ def objection(session: Session, capture_id: str) -> str:
     """Why a capture that was ruled "link" must be held all the same, "" when nothing speaks against it.
 
     Between the ruling and the link hours may pass (the CRM was away, the work was parked): another copy may be held,
-    or this content confirmed as personal, since then. What a reviewer released stays released.
+    this content confirmed as personal, or the allow rule it passes by withdrawn, since then. What a reviewer released
+    stays released.
     """
     capture = get(session, capture_id)
     if capture.summary.get("why") in ("released", "redacted"):
         return ""
     ruling = _rule(session, capture, session.get_one(Item, capture.item_id))
-    return "" if ruling.link else ruling.why if ruling.why != "decision" else "confirmed-before"
+    return "" if ruling.link else ruling.why if ruling.why != "decision" else CONFIRMED_BEFORE
 
 
 def linked(session: Session, capture_id: str, *, activity: str, matched: str, records: int) -> Capture:
@@ -423,9 +425,11 @@ def _rule(session: Session, capture: Capture, item: Item) -> Ruling:
             if case.content_hash == capture.content_hash]
     passed = capture.summary.get("verdict") == Verdict.PASS
     if passed and any(case.state in CONFIRMED for case in same):
-        return Ruling("hold", "confirmed-before", item.item_key)
+        return Ruling("hold", CONFIRMED_BEFORE, item.item_key)
     if passed and _held_elsewhere(session, capture, item.id):
         return Ruling("hold", "other-copy-held", item.item_key)
+    if passed and allow.ended(session, capture.summary.get("exempt", ())):
+        return Ruling("hold", RULE_ENDED, item.item_key)
     if passed:
         return Ruling("link", "already-linked" if _linked_before(session, capture, item) else "decision", item.item_key)
     if any(c.state == CaseState.RELEASED and c.policy == capture.summary.get("policy") for c in same) and not any(

@@ -25,7 +25,20 @@ from store.crypto import Keys
 from store.database import begin_write
 from store.desk_queue import party, row, same_family, thing_of
 from store.desk_tables import DeskCase, IncidentRow, RulingRow
-from store.desk_types import BULK_MOST, RULES, Bulk, Outcome, QueueRow, Redaction, Rules, Ruling, RulingState, Tab
+from store.desk_types import (
+    BULK_MOST,
+    CONFIRMED_BEFORE,
+    RULE_ENDED,
+    RULES,
+    Bulk,
+    Outcome,
+    QueueRow,
+    Redaction,
+    Rules,
+    Ruling,
+    RulingState,
+    Tab,
+)
 from store.errors import BadState, NotAllowed, NotFound
 from store.leases import db_now
 from store.tables import Capture, Case, CaseState, new_id
@@ -113,18 +126,22 @@ def propose_all(session: Session, keys: Keys, numbers: Sequence[str], person: Pe
     if wanted is Outcome.REDACT or not 1 <= len(distinct) <= BULK_MOST:
         raise BadState(f"together go 1 to {BULK_MOST} cases, and no redaction")
     begin_write(session)
-    lead = session.get_one(DeskCase, cases.get(session, distinct[0]).id)
-    fit: list[tuple[Case, DeskCase]] = []
+    theirs: dict[str, tuple[Case, DeskCase]] = {}
     refused: dict[str, str] = {}
     for number in sorted(distinct):
         case, desk = _locked(session, number)
-        if desk.case_id != lead.case_id and not same_family(lead, desk):
-            raise BadState(f"case {case.number} is of another family")
         try:
-            _must(session, keys, desk, person, ACTIONS[wanted])
-            _free_for(session, case, desk, person, rules)
+            _must(session, keys, desk, person, ACTIONS[wanted])  # first: of other cases nothing is told, no kinship
+            theirs[number] = case, desk
         except NotAllowed as no:
             refused[number] = no.why
+    lead = next((theirs[number][1] for number in distinct if number in theirs), None)
+    fit: list[tuple[Case, DeskCase]] = []
+    for number, (case, desk) in theirs.items():
+        if lead is None or (desk.case_id != lead.case_id and not same_family(lead, desk)):
+            raise BadState(f"case {case.number} is of another family")
+        try:
+            _free_for(session, case, desk, person, rules)
         except BadState:
             refused[number] = BadState.code
         else:
@@ -339,6 +356,8 @@ def _why_second(case: Case, desk: DeskCase, outcome: Outcome, rules: Rules) -> s
         return desk.band
     if desk.persons >= rules.second_persons:
         return "persons"
+    if case.reason in (CONFIRMED_BEFORE, RULE_ENDED):
+        return case.reason
     return "unread" if rules.second_unread and case.summary.get("unread") else ""
 
 
