@@ -91,10 +91,11 @@ def week(
     actor: Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered auditor.")] = "",
     home: Home = None, json_out: AsJson = False,
 ) -> None:
-    """Show the auditor's week: who did what out of the ordinary, and 20 readings drawn by lot.
+    """Show the auditor's week, or sign it.
 
-    With --sign every flag needs a comment. The auditor can be neither reviewer nor administrator. A week that is not
-    over is shown as it stands and cannot be signed. Exits 0 when signed or nothing is flagged, 1 when it waits.
+    Who did what out of the ordinary, and 20 readings drawn by lot. With --sign every flag needs a comment. The
+    auditor can be neither reviewer nor administrator. A week that is not over is shown as it stands and cannot be
+    signed. Exits 0 when signed or nothing is flagged, 1 when it waits.
     """
     from capture.errors import BadInput
     from capture.terminal import as_json, say

@@ -116,7 +116,10 @@ def queue_escalate(
     kind: Annotated[str, typer.Option("--reason", help="Kind of incident, as a short code: e.g. sent-outside.")],
     home: Home = None,
 ) -> None:
-    """Make a held item an incident: its content is kept as evidence until the incident is closed."""
+    """Make a held item an incident.
+
+    Its content is kept as evidence until the incident is closed.
+    """
     from capture.desk import escalate_case
     from capture.terminal import say
 
