@@ -158,7 +158,7 @@ def test_whose_a_case_is_and_who_is_a_party_to_it_is_found_out_afterwards(before
             with pytest.raises(NotAllowed):
                 desk.claim(session, keys, number, person)
         family = desk.family(session, SEEN, anna)
-        assert {member.number for member in family.members} >= {ROSTER, SEEN}
+        assert {member.row.number for member in family.members} >= {ROSTER, SEEN}
 
 
 def test_such_a_case_is_decided_like_any_other(before: tuple[Database, Keys]) -> None:
