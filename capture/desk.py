@@ -91,9 +91,22 @@ def delete_case(settings: Settings, number: str, *, reason: str, actor: str = ""
     return _rule(settings, number, "delete", reason, actor) or delete_now(settings, number, reason=reason, actor=actor)
 
 
-def escalate_case(settings: Settings, number: str, *, reason: str, actor: str) -> str:
-    """Make a held item an incident of the kind `reason`. Raises `UnknownActor` for somebody not registered."""
-    return _rule(settings, number, "escalate", reason, actor, person_only=True)
+def escalate_case(settings: Settings, number: str, *, reason: str, actor: str, suspend: bool = False) -> str:
+    """Make a held item an incident of the kind `reason`; `suspend` as for `store.rulings.propose`. Raises
+    `UnknownActor` for somebody not registered."""
+    return _rule(settings, number, "escalate", reason, actor, person_only=True, suspend=suspend)
+
+
+def close_incident(settings: Settings, number: str, *, reason: str, actor: str) -> str:
+    """The incident is dealt with: its case is back in the queue, and tracking is not suspended any more. Raises
+    `UnknownActor` for somebody not registered, `NotAllowed` for all but the privacy officer."""
+    _check_reason(reason)
+    with opened(settings) as (database, _), database.session() as session:
+        person = person_of(session, actor)
+        if person is None:
+            raise UnknownActor
+        closed = queue.close_incident(session, number, person, reason, rules=rules_of(settings))
+    return f"{closed.number} closed; {closed.case} waits for a decision again"
 
 
 def claim_case(settings: Settings, number: str, *, actor: str) -> str:
@@ -148,7 +161,8 @@ def delete_now(settings: Settings, number: str, *, reason: str, actor: str = "")
     return f"{number} deleted: the key of {destroyed} stored content{'' if destroyed == 1 else 's'} is destroyed"
 
 
-def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str, *, person_only: bool = False) -> str:
+def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str, *, person_only: bool = False,
+          suspend: bool = False) -> str:
     """What a registered person ruled, in a sentence; "" when the operator of the machine is to act.
 
     Raises `NotAllowed`, and `UnknownActor` for anybody else as soon as somebody reviews.
@@ -160,8 +174,8 @@ def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str
             if person_only or queue.somebody_reviews(session):
                 raise UnknownActor
             return ""
-        made = queue.propose(session, keys, number, person, outcome, reason, seconds=settings.review.undo_seconds,
-                             rules=rules_of(settings))
+        made = queue.propose(session, keys, number, person, outcome, reason, suspend=suspend,
+                             seconds=settings.review.undo_seconds, rules=rules_of(settings))
     if made.effective_at is None:
         return f"{made.case}: {outcome} waits for a second person ({made.why_second})"
     moment = made.effective_at.isoformat(timespec="seconds")

@@ -71,7 +71,8 @@ EVENTS: dict[str, str] = {
     "quarantine:case:escalated": "A case became an incident; subject: case; body: incident, reason.",
     "quarantine:case:claimed": "A reviewer took a case on; subject: case.",
     "quarantine:case:unclaimed": "A reviewer's claim on a case was given back; subject: case.",
-    "quarantine:case:ruled": "A reviewer ruled on a case; subject: case; body: ruling, outcome, reason, second, batch.",
+    "quarantine:case:ruled":
+        "A reviewer ruled on a case; subject: case; body: ruling, outcome, reason, second, batch, suspends.",
     "quarantine:case:undone": "A ruling was taken back before it took effect; subject: case; body: ruling.",
     "quarantine:case:agreed": "A second person agreed with a ruling; subject: case; body: ruling, reason.",
     "quarantine:case:disagreed": "A second person did not agree with a ruling; subject: case; body: ruling, reason.",

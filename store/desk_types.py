@@ -207,13 +207,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A possible breach. `case` is its case number; the content is kept while `evidence_hold` is set."""
+    """A possible breach. `case` is its case number; the content is kept while `evidence_hold` is set; what
+    its trackers track is held while it is open and `suspends`."""
 
     number: str
     case: str
     kind: str
     state: str
     evidence_hold: bool
+    suspends: bool
     persons: int
     elements: int
     exposure: int

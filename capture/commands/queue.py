@@ -114,6 +114,8 @@ def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "
 def queue_escalate(
     case: Case, actor: Person,
     kind: Annotated[str, typer.Option("--reason", help="Kind of incident, as a short code: e.g. sent-outside.")],
+    suspend: Annotated[bool, typer.Option(
+        "--suspend", help="Hold everything its trackers track, until the incident is closed.")] = False,
     home: Home = None,
 ) -> None:
     """Make a held item an incident.
@@ -123,7 +125,22 @@ def queue_escalate(
     from capture.desk import escalate_case
     from capture.terminal import say
 
-    say(escalate_case(_settings(home), case, reason=kind, actor=actor))
+    say(escalate_case(_settings(home), case, reason=kind, actor=actor, suspend=suspend))
+
+
+@app.command("close")
+def queue_close(
+    incident: Annotated[str, typer.Argument(help="Number of the incident, e.g. IN-2026-000001.")],
+    reason: Reason, actor: Person, home: Home = None,
+) -> None:
+    """Close an incident. For the privacy officer.
+
+    Its case waits for a decision again.
+    """
+    from capture.desk import close_incident
+    from capture.terminal import say
+
+    say(close_incident(_settings(home), incident, reason=reason, actor=actor))
 
 
 @app.command("undo")

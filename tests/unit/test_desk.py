@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
-from stores import POLICY, behind_our_back, finding, finish, opened, sight
+from stores import PASS, POLICY, behind_our_back, finding, finish, opened, sight
 
 from capture.allowing import propose_for
 from pii_scan.findings import Category, Decision, Verdict
@@ -343,6 +343,31 @@ def test_an_incident_keeps_its_evidence_until_the_privacy_officer_closes_it(offi
         assert desk.row(session, number).state == "held"
     office.rule(number, anna)
     assert office.effect() == 1
+
+
+def test_an_incident_suspends_the_tracking_of_its_trackers_when_that_was_chosen(office: Office) -> None:
+    number, anna, pia = office.held("x"), office.person("anna"), office.person("pia", Role.PRIVACY_OFFICER)
+    with office.db.session() as session, pytest.raises(BadState, match="by an incident only"):
+        desk.propose(session, office.keys, number, anna, "delete", "checked", suspend=True)
+    before, ruling = sight(office.db, office.keys, "tagger@example.org", "<before@example.com>", PASS)
+    assert ruling.link
+    office.rule(number, anna, "escalate", suspend=True)
+    assert (office.effect(), office.effect()) == (1, 0)
+    late, held = sight(office.db, office.keys, "tagger@example.org", "<late@example.com>", PASS)
+    assert (held.outcome, held.why) == ("hold", "tracking-suspended")
+    _, other = sight(office.db, office.keys, "both@example.org", "<other@example.com>", PASS)
+    assert other.link, "of nobody else"
+    with office.db.session() as session:
+        assert ledger.objection(session, before) == "tracking-suspended", "what waits for the CRM is held too"
+        again = ledger.hold(session, late, filed=desk.Filing(frozenset(), "", ("tagger@example.org",))).number
+    office.rule(again, anna, "release")
+    assert office.effect() == 1
+    with office.db.session() as session:
+        assert ledger.objection(session, late) == "", "a reviewer may release it"
+        [incident] = desk.incidents(session, pia)
+        assert incident.suspends
+        desk.close_incident(session, incident.number, pia, "dealt-with")
+        assert ledger.objection(session, before) == ""
 
 
 def test_a_family_is_ruled_on_together_and_shows_what_differs(office: Office) -> None:
