@@ -354,7 +354,7 @@ def killed_after(commits: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         yield
 
 
-@pytest.mark.parametrize("outcome", ["release", "redact", "delete", "escalate"])
+@pytest.mark.parametrize("outcome", ["release", "redact", "delete"])
 def test_a_ruling_is_followed_to_its_end_whenever_the_worker_is_killed(
         weir: Weir, monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
     died, commits = True, 0
@@ -375,19 +375,18 @@ def test_a_ruling_is_followed_to_its_end_whenever_the_worker_is_killed(
         marking.pay(weir.tools)
         with weir.db.reading() as session:
             row = session.get_one(RulingRow, ruling.id)
-            assert (row.state, row.result) == ("done", {"release": "linked", "redact": "linked", "delete": "deleted",
-                                                        "escalate": "escalated"}[outcome]), f"killed after {commits}"
+            assert (row.state, row.result) == ("done", {"release": "linked", "redact": "linked",
+                                                        "delete": "deleted"}[outcome]), f"killed after {commits}"
             events = [event.what for event in desk.history(session, number)]
             assert len(events) - len(set(events)) <= 2, "nothing but the marks is written twice"
             assert sum("linked" in event for event in events) == (outcome in ("release", "redact"))
-        assert weir.shown(item) == [{"release": "CRM: linked", "redact": "CRM: linked", "delete": "CRM: not tracked",
-                                     "escalate": "CRM: held"}[outcome]]
+        assert weir.shown(item) == [{"release": "CRM: linked", "redact": "CRM: linked",
+                                     "delete": "CRM: not tracked"}[outcome]]
         linked = [body for body in weir.bodies() if "Monday" in body]
         assert len(linked) == (commits if outcome in ("release", "redact") else 0), "one activity each"
     assert commits > 2
-    template = {"delete": "deleted", "escalate": "incident"}.get(outcome)
-    if template:
-        assert len(weir.notices(template)) == commits, "everybody is told once"
+    if outcome == "delete":
+        assert len(weir.notices("deleted")) == commits, "everybody is told once"
     with weir.db.reading() as session:
         assert audit.verify(session).ok
 
