@@ -336,7 +336,10 @@ def overdue(session: Session, rules: WeekRules, *, at: datetime | None = None) -
 
 
 def reaches(session: Session, week: str, rules: WeekRules) -> bool:
-    """Whether the audit goes back to this week or to the one after it: of earlier ones nobody makes a pack."""
+    """Whether the week has a pack, or the audit goes back to it or to the one after it: of earlier ones nobody makes
+    a pack."""
+    if session.get(WeekPack, week) is not None:
+        return True
     first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
     return not first or week >= week_before(week_of(datetime.fromisoformat(first), rules.zone), rules.zone)
 
