@@ -41,15 +41,16 @@ class BadReason(BadInput):
 
 
 def list_cases(settings: Settings, *, all_cases: bool = False, actor: str = "") -> list[dict[str, Any]]:
-    """Held items, oldest first: kinds, counts and places only. A registered person sees those within their reach."""
+    """Held items, the worst first: kinds, counts and places only. A registered person sees those within their
+    reach."""
     with opened(settings) as (database, _), database.session() as session:
-        found = cases.listed(session, state=None) if all_cases else cases.listed(session)
+        found = queue.ranked(session, closed=all_cases)
         person = person_of(session, actor)
         who = acting(session, actor, Action.QUEUE_LIST)
         if person is not None:
-            found = tuple(case for case in found if queue.within(session, person, case))
+            found = tuple((row, case) for row, case in found if queue.within(session, person, case))
         audit.append(session, "quarantine:queue:listed", actor=who, body={"cases": len(found)})
-        return [_case_row(case) for case in found]
+        return [_case_row(case) | _standing(row) for row, case in found]
 
 
 def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, Any]:
@@ -71,8 +72,7 @@ def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, 
                 capture.mailbox for capture in cases.trackers(session, case) if capture.mailbox != pulls.CRM)}),
             "origin": summary.get("origin", "capture"), "exposure": summary.get("exposure", 1),
             "readers": pulls.exposures(session, case.id),
-            "risk": row.risk.score, "band": row.risk.band, "due": row.due.isoformat(timespec="seconds"),
-            "overdue": row.overdue, "division": row.division, "stands": row.state,
+            **_standing(row),
             "ruling": {"outcome": ruling.outcome.value, "reason": ruling.reason, "second": ruling.why_second,
                        "effective": ruling.effective_at.isoformat(timespec="seconds") if ruling.effective_at else "",
                        } if ruling else {},
@@ -177,9 +177,10 @@ def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str
         made = queue.propose(session, keys, number, person, outcome, reason, suspend=suspend,
                              seconds=settings.review.undo_seconds, rules=rules_of(settings))
     if made.effective_at is None:
-        return f"{made.case}: {outcome} waits for a second person ({made.why_second})"
+        return f"{made.case}: {outcome} waits for a second person, who agrees at the desk ({made.why_second})"
     moment = made.effective_at.isoformat(timespec="seconds")
-    return f"{made.case}: {outcome} takes effect at {moment}; until then `mailweir queue undo` takes it back"
+    return (f"{made.case}: a worker puts the {outcome} into effect at {moment}; until then `mailweir queue undo` takes "
+            "it back")
 
 
 def _thing(session: Session, keys: Keys, number: str, actor: str) -> Thing:
@@ -241,6 +242,11 @@ def _case_row(case: Case) -> dict[str, Any]:
             "unread": sorted({u["code"] for u in summary.get("unread", [])}),
             "trackers": case.trackers, "opened": case.opened.isoformat(timespec="seconds"),
             "closed": case.closed.isoformat(timespec="seconds") if case.closed else ""}
+
+
+def _standing(row: queue.QueueRow) -> dict[str, Any]:
+    return {"risk": row.risk.score, "band": row.risk.band, "due": row.due.isoformat(timespec="seconds"),
+            "overdue": row.overdue, "division": row.division, "stands": row.state}
 
 
 def _check_reason(reason: str) -> None:

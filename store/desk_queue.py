@@ -76,6 +76,15 @@ def queue(session: Session, person: Person, *, tab: str = "queue", division: str
     return QueuePage(_rows(session, shown, moment), _cursor(shown[-1][0]) if len(found) > limit else "", counts, late)
 
 
+def ranked(session: Session, *, closed: bool = False) -> tuple[tuple[QueueRow, Case], ...]:
+    """Every held case in the queue's order, for a list at the terminal; with `closed` every other after them."""
+    query = sa.select(DeskCase, Case).join(Case, col(Case.id) == col(DeskCase.case_id)).order_by(
+        col(DeskCase.tab) == "", *_ORDER)
+    found = [(desk, case) for desk, case in session.execute(
+        query if closed else query.where(Case.state == CaseState.HELD))]
+    return tuple(zip(_rows(session, found, now()), (case for _, case in found), strict=True))
+
+
 def row(session: Session, number: str) -> QueueRow:
     """One case as the queue shows it, open or closed. Raises `NotFound`."""
     case = cases.get(session, number)

@@ -157,10 +157,12 @@ class NotAllowed(StoreError):
     """This person may not do this, so nothing was changed."""
 
     code = "not-allowed"
-    hint = "docs/operators/roles.md lists who may do what; the code in brackets is explained there."
+    hint = "docs/operators/roles.md lists who may do what. The rules of behaviour are signed at the first sign-in."
 
     def __init__(self, why: str = "") -> None:
-        super().__init__(why)
+        from store.access import REFUSALS  # here: the table needs nothing of ours, and only a refusal needs it
+
+        super().__init__(f"{why}: {REFUSALS[why]}" if why in REFUSALS else why)
         self.why = why
         """a code of `store.access.REFUSALS`"""
 

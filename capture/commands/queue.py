@@ -34,7 +34,10 @@ def queue_list(
     home: Home = None, json_out: AsJson = False,
     all_cases: Annotated[bool, typer.Option("--all", help="Closed cases too.")] = False, actor: Actor = "",
 ) -> None:
-    """List held items: case, kinds, places, age. No subject lines, no values."""
+    """List held items, the worst first: risk, kinds, age.
+
+    No subject lines, no values. The order is that of the desk: risk, then overdue, then age.
+    """
     from capture.desk import list_cases
     from capture.terminal import as_json, short, table
 
@@ -42,9 +45,10 @@ def queue_list(
     if json_out:
         as_json(rows)
     else:
-        table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
-              [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
-                short("opened", r["opened"])) for r in rows])
+        table("", ["case", "stands", "risk", "kinds", "not read", "trackers", "opened", "due"],
+              [(r["case"], r["stands"], f"{r['risk']} {r['band']}", ", ".join(r["kinds"]), ", ".join(r["unread"]),
+                r["trackers"], short("opened", r["opened"]),
+                "OVERDUE" if r["overdue"] else short("due", r["due"])) for r in rows])
 
 
 @app.command("show")
