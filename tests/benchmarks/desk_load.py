@@ -78,16 +78,16 @@ def measure(kind: str, chosen: argparse.Namespace) -> bool:
         clients = [stack.enter_context(desk.client(name)) for name in names]
         warm(clients[0])
         good = crowd(kind, clients, chosen.rounds)
-        medians = []
+        fastest = []
         for closed, before in zip(chosen.closed, (0, *chosen.closed), strict=False):
             fill(world, closed - before, closed=True, first=chosen.open + before)
             if kind == "postgres":
                 with desk.database.engine.connect() as connection:
                     connection.exec_driver_sql("ANALYZE")
             times = [timed(clients[0], "/desk") for _ in range(LOOKS)]
-            medians.append(statistics.median(times))
+            fastest.append(min(times))  # what else runs on this machine makes it slower, never faster
             print(f"{kind:9} queue, one reviewer, {closed:>7,} closed cases   {figures(times)}", flush=True)
-        grown = medians[-1] / medians[0]
+        grown = fastest[-1] / fastest[0]
         print(f"{kind:9} with {chosen.closed[-1]:,} closed cases the queue takes {grown:.2f} x as long as with none",
               flush=True)
         return good and grown < 1.5
@@ -136,9 +136,9 @@ def fill(world: World, count: int, *, closed: bool = False, first: int = 0) -> N
 
 def mails() -> list[bytes]:
     """Ordinary personal mails, no two alike."""
-    return [mail(f"Enrolment {n}", "Dear colleagues,\n\n" + "".join(
-        f"please register student {n}{k}, born 19{70 + n}-0{1 + k}-1{k}, and send the forms to the office.\n\n"
-        for k in range(6)) + "Kind regards\nRose\n", message_id=f"load-{n}@example.com") for n in range(20)]
+    return [mail(f"Enrolment {n}", f"Dear colleagues of office {n},\n\n" + "".join(
+        f"please register student {n}{k}, born 19{50 + n % 50}-0{1 + k}-1{k}, and send the forms to the office.\n\n"
+        for k in range(6)) + "Kind regards\nRose\n", message_id=f"load-{n}@example.com") for n in range(200)]
 
 
 def one_case(n: int, closed: bool, taggers: dict[str, str]) -> dict[str, Any]:

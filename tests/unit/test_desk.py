@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -21,9 +23,9 @@ from store.access import Action, Person, Role, may
 from store.crypto import Keys
 from store.database import Database
 from store.desk_tables import CaseParty, DeskCase, RulingRow
-from store.errors import AllowRefused, BadState, NotAllowed
+from store.errors import AllowRefused, BadState, DatabaseConflict, DatabaseLocked, NotAllowed
 from store.migrations.scope import METADATA
-from store.tables import Case, CaseState
+from store.tables import Capture, Case, CaseState
 
 
 def blocked(sensitivity: str = "L4", persons: int = 0, count: int = 1, *places: str) -> Decision:
@@ -301,6 +303,54 @@ def test_whoever_tracks_a_copy_after_ruling_has_not_ruled(office: Office) -> Non
     with office.db.session() as session:
         assert desk.row(session, number).state == "claimed"
         assert session.get_one(RulingRow, ruling.id).result == "own-mail"
+
+
+def test_whoever_acts_at_once_a_case_has_one_outcome_and_no_copy_is_lost(office: Office) -> None:
+    anna, bert, pia = office.person("anna"), office.person("bert"), office.person("pia", Role.PRIVACY_OFFICER)
+    done = []
+    for turn in range(3):
+        number, barrier = office.held(f"at-once-{turn}"), Barrier(6)
+
+        def ruled(who: Person, outcome: str) -> None:
+            barrier.wait()  # noqa: B023 - all of a turn are over before the next
+            office.rule(number, who, outcome)  # noqa: B023
+
+        def taken_back() -> None:
+            barrier.wait()  # noqa: B023
+            with office.db.session() as session:
+                waits = desk.pending(session, number)  # noqa: B023
+                if waits is not None:
+                    desk.undo(session, waits.id, anna)
+
+        def in_effect() -> None:
+            barrier.wait()  # noqa: B023
+            office.effect()
+
+        def joined(turn: int = turn) -> None:
+            barrier.wait()  # noqa: B023
+            office.held(f"at-once-{turn}", tagger="both")
+
+        acts = [lambda: ruled(anna, "release"), lambda: ruled(bert, "delete"), lambda: ruled(pia, "escalate"),
+                taken_back, in_effect, joined]
+        with ThreadPoolExecutor(len(acts)) as pool:
+            failed = [future.exception() for future in [pool.submit(act) for act in acts]]
+        assert all(isinstance(one, BadState | NotAllowed | DatabaseLocked | DatabaseConflict | None)
+                   for one in failed), failed
+        while office.effect():
+            pass
+        with office.db.session() as session:
+            case, rows = cases.get(session, number), session.scalars(select(RulingRow)).all()
+            mine = [row for row in rows if row.case_id == case.id]
+            took = [row.outcome for row in mine if row.state == "taken"]
+            assert len(took) <= 1, took
+            assert case.state == {"release": "released", "delete": "deleted", "escalate": "escalated"}[
+                took[0]] if took else case.state == "held"
+            assert desk.pending(session, number) is None
+            for capture in session.scalars(select(Capture).where(Capture.item_id == case.item_id)):
+                there = session.get(Case, capture.case_id) if capture.case_id else None
+                assert capture.outcome == "link" or (there is not None and there.state != "released"), capture.state
+            done += took
+    assert done, "nothing came through: nothing was tried"
 
 
 def test_a_claim_keeps_others_away_until_it_is_old_or_given_back(office: Office) -> None:
