@@ -20,6 +20,7 @@ from sqlmodel import Session, select
 from world import SETTINGS, make_world
 
 from capture import deciding, marking, pipeline, reminding
+from capture.desk import close_incident
 from capture.errors import TryLater
 from capture.mailbox.memory import MemoryMailbox
 from capture.redaction import NotClean, suggested
@@ -285,6 +286,25 @@ def test_an_incident_keeps_the_content_and_is_told(weir: Weir) -> None:
     assert weir.shown(again) == ["CRM: held"]
     with weir.db.reading() as session:
         assert quarantine.blobs(session, case_id=cases.get(session, number).id)
+
+
+def test_while_an_incident_suspends_tracking_everything_is_held_until_it_is_closed(weir: Weir) -> None:
+    _, number = weir.held("m")
+    weir.rule(number, "escalate", suspend=True)
+    deciding.settle(weir.tools)
+    item, late = weir.held("harmless", "The room is booked.\n")
+    with weir.db.reading() as session:
+        assert (late != number, cases.get(session, late).reason) == (True, "tracking-suspended")
+    assert (weir.shown(item), weir.bodies()) == (["CRM: held"], [])
+    incident = weir.notices("incident")[0][1]["incident"]
+    with pytest.raises(NotAllowed):
+        close_incident(weir.tools.settings, incident, reason="dealt-with", actor="vera@example.org")
+    assert number in close_incident(weir.tools.settings, incident, reason="dealt-with", actor="ines@example.org")
+    assert weir.state(number) == "held"
+    later = weir.mailbox.add(DANA, plain_mail("later", "The room is booked.\n", "later@client.example.com", user=DANA),
+                             folder="Inbox", categories=("Track in CRM",))
+    weir.work()
+    assert weir.shown(later) == ["CRM: linked"]
 
 
 def test_a_record_that_was_pulled_out_can_come_back_redacted(weir: Weir) -> None:
