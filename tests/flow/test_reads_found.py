@@ -213,3 +213,19 @@ def test_an_odd_request_gets_nothing_or_is_recorded_as_any_other(hour: Hour) -> 
             answer = vera.post(f"/api/cases/{number}/reveal", json={"ref": ref, "reason": "decide", "remark": "x"})
             assert answer.status_code in (404, 422), ref
         assert len(desk.events(SHOWN, number)) == shown
+
+
+def test_an_incident_suspends_tracking_when_page_or_program_say_so(hour: Hour) -> None:
+    desk = hour.desk
+    number = desk.case("d.division = 'north' AND c.summary LIKE '%roster%'")
+    with desk.client("vera.stone") as vera:
+        for suspend in (True, False):
+            for path, more in ((f"/api/cases/{number}/escalate", {"json": {"reason": "other", "suspend": suspend}}),
+                               (f"/desk/case/{number}/escalate", {"data": {"reason": "other", "suspend": "1"}
+                                                                 if suspend else {"reason": "other"}})):
+                assert vera.post(path, **more).status_code in (200, 303)  # type: ignore[arg-type]
+                last = desk.world.rows("SELECT suspends, state FROM ruling ORDER BY made DESC LIMIT 1")
+                assert [tuple(row) for row in last] == [(suspend, "waiting")], path
+                assert vera.post(f"/api/cases/{number}/undo").status_code == 200
+        told = vera.post(f"/api/cases/{number}/delete", json={"reason": "confirmed", "suspend": True})
+        assert told.status_code == 422, "an incident only"
