@@ -176,11 +176,11 @@ def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str
             return ""
         made = queue.propose(session, keys, number, person, outcome, reason, suspend=suspend,
                              seconds=settings.review.undo_seconds, rules=rules_of(settings))
+    what = {"delete": "destruction", "escalate": "escalation"}.get(outcome, outcome)
     if made.effective_at is None:
-        return f"{made.case}: {outcome} waits for a second person, who agrees at the desk ({made.why_second})"
+        return f"{made.case}: the {what} waits for a second person, who agrees at the desk ({made.why_second})"
     moment = made.effective_at.isoformat(timespec="seconds")
-    return (f"{made.case}: a worker puts the {outcome} into effect at {moment}; until then `mailweir queue undo` takes "
-            "it back")
+    return f"{made.case}: a worker carries out the {what} at {moment}; until then `mailweir queue undo` takes it back"
 
 
 def _thing(session: Session, keys: Keys, number: str, actor: str) -> Thing:

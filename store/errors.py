@@ -135,8 +135,8 @@ class NotFound(StoreError):
     """There is no such record."""
 
     code = "not-found"
-    hint = ("Check the id; `mailweir queue list`, `crm list`, `mailbox list`, `rescan --list`, `user list` show what "
-            "there is.")
+    hint = ("Check the id; `mailweir queue list`, `crm list`, `mailbox list`, `rescan --list`, `user list`, "
+            "`policy allow list` show what there is.")
 
 
 class RolesClash(StoreError):
@@ -171,7 +171,8 @@ class BadState(StoreError):
     """This step does not follow from the state the item is in, so nothing was changed."""
 
     code = "bad-state"
-    hint = "Look with `mailweir queue show CASE`, `rescan --list` or `user list`; somebody may have changed it already."
+    hint = ("Look with `mailweir queue show CASE`, `rescan --list`, `audit week` or `user list`; somebody may have "
+            "changed it already.")
 
 
 class BadAuditBody(StoreError):

@@ -344,6 +344,14 @@ def reaches(session: Session, week: str, rules: WeekRules) -> bool:
     return not first or week >= week_before(week_of(datetime.fromisoformat(first), rules.zone), rules.zone)
 
 
+def latest(session: Session, rules: WeekRules) -> str:
+    """The last week that is over, if anything was audited in it or before; else the one that runs."""
+    running = week_of(now(), rules.zone)
+    over = week_before(running, rules.zone)
+    first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
+    return over if first and first < bounds(over, rules.zone)[1].isoformat() else running
+
+
 def missing(session: Session, rules: WeekRules, *, at: datetime | None = None) -> tuple[str, ...]:
     """The weeks that are over and have no pack yet, oldest first: since the last pack, or since the audit began."""
     week = week_before(week_of(at or now(), rules.zone), rules.zone)

@@ -83,7 +83,7 @@ def show(
 @app.command()
 def week(
     name: Annotated[str, typer.Option(
-        "--week", help="Which week, e.g. 2026-W47. [default: the last that is over]")] = "",
+        "--week", help="Which week, e.g. 2026-W47. [default: the last that is over, or the first while it runs]")] = "",
     sign: Annotated[bool, typer.Option("--sign", help="Sign it, as the auditor --actor names.")] = False,
     comment: Annotated[list[str] | None, typer.Option(
         "--comment", help="With --sign: FLAG=TEXT, what you say about a flag; may be given several times.")] = None,
