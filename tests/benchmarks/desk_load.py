@@ -77,16 +77,21 @@ def measure(kind: str, chosen: argparse.Namespace) -> bool:
         desk = stack.enter_context(serving_desk(world))
         clients = [stack.enter_context(desk.client(name)) for name in names]
         warm(clients[0])
-        good = crowd(kind, clients, chosen.rounds)
+        before = desk.cpu_seconds()
+        good, pages = crowd(kind, clients, chosen.rounds)
+        print(f"{kind:9} {(desk.cpu_seconds() - before) / pages * 1000:.0f} ms of a core a page", flush=True)
         fastest = []
-        for closed, before in zip(chosen.closed, (0, *chosen.closed), strict=False):
-            fill(world, closed - before, closed=True, first=chosen.open + before)
+        for closed, fewer in zip(chosen.closed, (0, *chosen.closed), strict=False):
+            fill(world, closed - fewer, closed=True, first=chosen.open + fewer)
             if kind == "postgres":
                 with desk.database.engine.connect() as connection:
                     connection.exec_driver_sql("ANALYZE")
+            used = desk.cpu_seconds()
             times = [timed(clients[0], "/desk") for _ in range(LOOKS)]
+            core = (desk.cpu_seconds() - used) / LOOKS * 1000
             fastest.append(min(times))  # what else runs on this machine makes it slower, never faster
-            print(f"{kind:9} queue, one reviewer, {closed:>7,} closed cases   {figures(times)}", flush=True)
+            print(f"{kind:9} queue, one reviewer, {closed:>7,} closed cases   {figures(times)}   "
+                  f"{core:.0f} ms of a core", flush=True)
         grown = fastest[-1] / fastest[0]
         print(f"{kind:9} with {chosen.closed[-1]:,} closed cases the queue takes {grown:.2f} x as long as with none",
               flush=True)
@@ -187,8 +192,8 @@ def warm(client: httpx.Client) -> None:
     timed(client, f"/desk/case/{client.get('/api/queue').json()['cases'][0]['number']}")
 
 
-def crowd(kind: str, clients: Sequence[httpx.Client], rounds: int) -> bool:
-    """All reviewers at once; prints p50 and p95. False when an answer was not 200."""
+def crowd(kind: str, clients: Sequence[httpx.Client], rounds: int) -> tuple[bool, int]:
+    """All reviewers at once; prints p50 and p95. Whether every answer was 200, and how many there were."""
     def review(client: httpx.Client) -> tuple[list[float], list[float], Counter[int]]:
         queues, cases, codes = [], [], Counter[int]()
         mine = [row["number"] for row in client.get("/api/queue", params={"limit": 100}).json()["cases"]]
@@ -208,7 +213,7 @@ def crowd(kind: str, clients: Sequence[httpx.Client], rounds: int) -> bool:
         print(f"{kind:9} {name:5}, {len(clients)} reviewers at once   "
               f"{figures([t for result in results for t in result[place]])}", flush=True)
     print(f"{kind:9} {codes.total() / took:.1f} pages a second, answers {dict(codes)}", flush=True)
-    return set(codes) == {200}
+    return set(codes) == {200}, codes.total()
 
 
 def timed(client: httpx.Client, path: str) -> float:
