@@ -15,9 +15,11 @@ import typer
 from capture.commands import allow as allow_commands
 from capture.commands import audit as audit_commands
 from capture.commands import crm as crm_commands
+from capture.commands import crm_acts
 from capture.commands import db as db_commands
 from capture.commands import export as export_commands
 from capture.commands import jobs as jobs_commands
+from capture.commands import lists as lists_commands
 from capture.commands import mailbox as mailbox_commands
 from capture.commands import queue as queue_commands
 from capture.commands import rescan as rescan_commands
@@ -34,14 +36,12 @@ app = typer.Typer(
     name="mailweir", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Holds back personal information in mail on its way from Exchange to a CRM.")
 capture_app = typer.Typer(no_args_is_help=True, help="Work through tagged items.")
-crm_app = typer.Typer(no_args_is_help=True, help="The embedded CRM.")
 policy_app = typer.Typer(no_args_is_help=True, help="The rules that decide, with their sources.")
-lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
-forms_app = typer.Typer(no_args_is_help=True, help="Blank forms; a filled one is recognised.")
-for name, sub in (("capture", capture_app), ("queue", queue_commands.app), ("crm", crm_app),
-                  ("audit", audit_commands.app), ("policy", policy_app), ("lists", lists_app), ("forms", forms_app)):
+for name, sub in (("capture", capture_app), ("queue", queue_commands.app), ("crm", crm_commands.app),
+                  ("audit", audit_commands.app), ("policy", policy_app), ("lists", lists_commands.lists_app),
+                  ("forms", lists_commands.forms_app)):
     app.add_typer(sub, name=name)
-crm_commands.add_to(crm_app)
+crm_acts.add_to(crm_commands.app)
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(db_commands.app, name="db")
@@ -56,7 +56,6 @@ policy_app.add_typer(allow_commands.app, name="allow")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
 
 
 def main() -> None:
@@ -392,73 +391,6 @@ def policy_check(pack: Annotated[str, typer.Argument(help="Name of a pack, or a 
     raise typer.Exit(EXIT_HELD if problems else 0)
 
 
-# ------------------------------------------------------------------------------------------- lists, forms
-
-RuleName = Annotated[str, typer.Option("--name", help="Name shown to reviewers: no content.")]
-CategoryName = Annotated[str, typer.Option("--category", help="What a hit counts as, e.g. education_record.")]
-
-
-@lists_app.command("load")
-def lists_load(
-    file: Annotated[Path, typer.Argument(help="Text file, one value a line.")],
-    list_name: RuleName, category: CategoryName,
-    kind: Annotated[str, typer.Option("--kind", help="number or name.")] = "number",
-    home: Home = None,
-) -> None:
-    """Load a list of numbers or names to be held wherever they stand. Only keyed hashes are kept."""
-    from capture.registered import load_values
-    from capture.terminal import say
-
-    say(load_values(_settings(home), file, name=list_name, category=category, kind=kind))
-
-
-@lists_app.command("list")
-def lists_list(home: Home = None, json_out: AsJson = False) -> None:
-    """Show the lists of this home, and how long they are."""
-    from capture.registered import lists
-    from capture.terminal import as_json, table
-
-    rows = lists(_settings(home))
-    if json_out:
-        as_json(rows)
-    else:
-        table("", ["name", "kind", "category", "values"], [list(row.values()) for row in rows])
-
-
-@lists_app.command("remove")
-def lists_remove(list_name: Annotated[str, typer.Argument(help="Name of the list.")], home: Home = None) -> None:
-    """Delete a list."""
-    from capture.registered import remove_list
-    from capture.terminal import say
-
-    say(remove_list(_settings(home), list_name))
-
-
-@forms_app.command("register")
-def forms_register(
-    file: Annotated[Path, typer.Argument(help="The blank form: docx, pdf, xlsx, html, ...")],
-    form_name: RuleName, category: CategoryName, home: Home = None,
-) -> None:
-    """Register a blank form, so that a filled one is recognised. The fingerprint is kept, the form is not."""
-    from capture.registered import register
-    from capture.terminal import say
-
-    say(register(_settings(home), file, name=form_name, category=category))
-
-
-@forms_app.command("list")
-def forms_list(home: Home = None, json_out: AsJson = False) -> None:
-    """Show the registered forms."""
-    from capture.registered import forms
-    from capture.terminal import as_json, table
-
-    rows = forms(_settings(home))
-    if json_out:
-        as_json(rows)
-    else:
-        table("", ["name", "category", "labels"], [list(row.values()) for row in rows])
-
-
 # ------------------------------------------------------------------------------------------------ capture
 
 @capture_app.command("run")
@@ -509,65 +441,6 @@ def serve(
     settings = settings.model_copy(update={"web": settings.web.model_copy(update=changed)})
     raise typer.Exit(serve_until_stopped(
         settings, worker=worker, listening=lambda address: say(f"listening on {address}")))
-
-
-# ---------------------------------------------------------------------------------------------------- crm
-
-@crm_app.command("import")
-def crm_import(
-    file: Annotated[Path, typer.Argument(help="CSV file of organisations and contacts (docs/operators/crm.md).")],
-    home: Home = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
-    division: Annotated[str, typer.Option("--division", help="Whose the contacts are; others do not see how to reach "
-                                                             "them.")] = "",
-    json_out: AsJson = False, actor: Actor = "",
-) -> None:
-    """Import organisations and contacts. Nothing is written when a line is wrong."""
-    from capture.desk import import_crm
-    from capture.terminal import as_json, say
-
-    counts = import_crm(_settings(home), file, dry_run=dry_run, division=division, actor=actor)
-    if json_out:
-        as_json(counts)
-    else:
-        say("  ".join(f"{name} {count}" for name, count in counts.items()))
-
-
-@crm_app.command("list")
-def crm_list(
-    kind: Annotated[str, typer.Argument(help="activities, organisations, contacts or unmatched.")] = "activities",
-    home: Home = None, json_out: AsJson = False, actor: Actor = "",
-) -> None:
-    """List records of the embedded CRM. How to reach people of another division is left out."""
-    from capture.desk import list_crm
-    from capture.terminal import as_json, short, table
-
-    rows = list_crm(_settings(home), kind, actor=actor)
-    if json_out:
-        as_json(rows)
-    else:
-        columns = list(rows[0]) if rows else ["id"]
-        table("", columns, [[short(c, row[c]) for c in columns] for row in rows])
-
-
-@crm_app.command("show")
-def crm_show(
-    record: Annotated[str, typer.Argument(help="Id of an activity, organisation or contact.")],
-    home: Home = None, json_out: AsJson = False, actor: Actor = "",
-) -> None:
-    """Show one record with its links and trackers. The look is audited.
-
-    How to reach people of another division is left out.
-    """
-    from capture.desk import show_crm
-    from capture.terminal import as_json, say
-
-    shown = show_crm(_settings(home), record, actor=actor)
-    if json_out:
-        as_json(shown)
-    else:
-        for key, value in shown.items():
-            say(f"{key}: {value}")
 
 
 if __name__ == "__main__":

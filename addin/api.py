@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import HTTPException, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from addin import casework, words
 from addin.case import MOST_REMARK
@@ -197,10 +197,24 @@ class Decision(Body):
     reason: Reason
 
 
-class Redacting(Decision):
-    """What is removed: refs of the masked view. Without any, everything that was found."""
+class Escalating(Decision):
+    """`suspend`: what those track who tracked this item is held, whatever is found, until the incident is closed."""
 
-    remove: list[Ref] = Field(default=[], max_length=5000)
+    suspend: bool = False
+
+
+class Redacting(Decision):
+    """What is removed: with `found` everything that was found, and the refs of the masked view in `remove`; one of
+    them has to be given. An empty `remove` stands for nothing, never for everything."""
+
+    found: bool = Field(default=False, description="Remove everything that was found.")
+    remove: list[Ref] = Field(default=[], max_length=5000, description="Remove these refs of the masked view.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Redacting:
+        if not self.found and not self.remove:
+            raise ValueError("nothing to remove: set found, or name refs in remove")
+        return self
 
 
 class SecondAnswer(Decision):
@@ -286,10 +300,17 @@ def ruled(outcome: str) -> Callable[..., RulingLine]:
     return answer
 
 
+def escalate(request: Request, number: Number, body: Escalating) -> RulingLine:
+    """Escalate. In effect after the undo window."""
+    return _ruling(casework.rule(at_desk(request), number.upper(), "escalate", _reason("escalate", body.reason),
+                                 suspend=body.suspend))
+
+
 def redact(request: Request, number: Number, body: Redacting) -> RulingLine:
-    """Release a redacted copy, which has to be clean: 409 `not-clean` when it is not."""
+    """Release a redacted copy without what the body names. It has to be clean: 409 `not-clean` when it is not."""
     at, reason = at_desk(request), _reason("redact", body.reason)
-    remove = frozenset(body.remove) or casework.suggested(at, number.upper())[1]
+    found = casework.picks(at, number.upper())[0] if body.found else frozenset()
+    remove = found | frozenset(body.remove)
     try:
         return _ruling(casework.rule(at, number.upper(), "redact", reason, remove=remove))
     except NotClean:

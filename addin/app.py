@@ -109,6 +109,7 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
     app.add_exception_handler(StoreError, _not_possible)
     app.add_exception_handler(ScanError, _not_possible)
     app.add_exception_handler(CaptureError, _not_possible)
+    app.add_exception_handler(Exception, _unforeseen)
     for route in (*routes_for(kind, pane=settings.pane.enabled), *(HOOKS if settings.graph.webhook_url else ())):
         _add(app, route)
     return Edge(Pane(app, settings) if settings.pane.enabled else app, settings.web)
@@ -166,6 +167,11 @@ def _not_possible(request: Request, error: Exception) -> Response:
 
 def _unavailable(request: Request, _: Exception) -> Response:
     return problem(request, 503, "sign-in-unavailable", None)
+
+
+def _unforeseen(request: Request, _: Exception) -> Response:
+    """The answer to what nobody foresaw; the edge notes where it happened."""
+    return problem(request, 500, "internal", None)
 
 
 def _case_page(request: Request) -> str:

@@ -21,7 +21,7 @@ from addin.casework import REVEAL_SECONDS, Shown, at_desk
 from addin.frame import page_for
 from addin.pages import SENTENCES
 from capture.masked import BlockView, CaseView, Masked, PartView, TableView, Why
-from capture.redaction import NotClean
+from pii_scan.text import Label
 from store.access import Action, Scope, may, reach
 from store.desk import BULK_MOST, Event
 from store.tables import OPEN_CASE
@@ -29,22 +29,25 @@ from store.tables import OPEN_CASE
 _REF: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _NUMBER: Final = re.compile(r"MW-\d{4}-\d{6,9}")
 MOST_REMARK: Final = 500
-Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+MOST_OFFSET: Final = 10_000_000
+Offset = Annotated[int, Query(ge=0, le=MOST_OFFSET)]
 
 
 @dataclass(frozen=True, slots=True)
 class PartShown:
     """A part with the reasons gathered: those that count and those that do not, each once, with the labels of what it
-    is about in the text ("" for the part as a whole)."""
+    is about in the text ("" for the part as a whole). `blocks` are those to show: a file name in which nothing was
+    found stands in the head of the part already."""
 
     view: PartView
+    blocks: tuple[BlockView, ...]
     counted: tuple[tuple[tuple[str, ...], Why], ...]
     exempted: tuple[tuple[tuple[str, ...], Why], ...]
 
 
 def look(request: Request, offset: Offset = 0) -> HTMLResponse:
     """The case."""
-    return _page(request, casework.look(at_desk(request), _number(request), offset=offset))
+    return _page(request, casework.look(at_desk(request), number_of(request), offset=offset))
 
 
 async def reveal(request: Request) -> Response:
@@ -53,8 +56,8 @@ async def reveal(request: Request) -> Response:
 
 
 def _reveal(request: Request, form: FormData) -> Response:
-    number, ref = _number(request), _text(form, "ref")
-    reason, remark = _reason(form, "reveal"), _text(form, "remark").strip()
+    number, ref = number_of(request), _text(form, "ref")
+    reason, remark = reason_of(form, "reveal"), _text(form, "remark").strip()
     if not _REF.fullmatch(ref) or not 0 < len(remark) <= MOST_REMARK:
         raise HTTPException(422, "bad-request")
     value = casework.reveal(at_desk(request), number, ref, reason=reason, remark=remark)
@@ -67,15 +70,16 @@ async def claim(request: Request) -> Response:
 
 
 def _claim(request: Request, form: FormData) -> Response:
-    casework.claim(at_desk(request), _number(request), give_back=_text(form, "give_back") == "1")
-    return RedirectResponse("/desk" if _text(form, "back") == "queue" else _here(request), 303)
+    casework.claim(at_desk(request), number_of(request), give_back=_text(form, "give_back") == "1")
+    return RedirectResponse("/desk" if _text(form, "back") == "queue" else here(request), 303)
 
 
 def ruled(outcome: str) -> Callable[[Request], Awaitable[Response]]:
     """The answer to a form that rules so: "release", "delete", "escalate"."""
     def act(request: Request, form: FormData) -> Response:
-        casework.rule(at_desk(request), _number(request), outcome, _reason(form, outcome))
-        return RedirectResponse(_here(request), 303)
+        casework.rule(at_desk(request), number_of(request), outcome, reason_of(form, outcome),
+                      suspend=outcome == "escalate" and _text(form, "suspend") == "1")
+        return RedirectResponse(here(request), 303)
 
     async def answer(request: Request) -> Response:
         return await _with_form(request, act)
@@ -85,8 +89,8 @@ def ruled(outcome: str) -> Callable[[Request], Awaitable[Response]]:
 
 async def undo(request: Request) -> Response:
     """Take the ruling back that is not in effect yet."""
-    await run_in_threadpool(lambda: casework.undo(at_desk(request), _number(request)))
-    return RedirectResponse(_here(request), 303)
+    await run_in_threadpool(lambda: casework.undo(at_desk(request), number_of(request)))
+    return RedirectResponse(here(request), 303)
 
 
 async def second(request: Request) -> Response:
@@ -98,36 +102,9 @@ def _second(request: Request, form: FormData) -> Response:
     reason = _text(form, "reason")
     if reason not in words.REASONS["agree"] and reason not in words.REASONS["refuse"]:
         raise HTTPException(422, "bad-request")
-    casework.second(at_desk(request), _number(request), reason in words.REASONS["agree"], reason,
+    casework.second(at_desk(request), number_of(request), reason in words.REASONS["agree"], reason,
                     batch=_text(form, "batch") == "1")
-    return RedirectResponse(_here(request), 303)
-
-
-# ---------------------------------------------------------------------------------------------- redaction
-
-def picker(request: Request, offset: Offset = 0) -> HTMLResponse:
-    """What to remove: everything that was found is picked already."""
-    shown, picked = casework.suggested(at_desk(request), _number(request), offset=offset)
-    return page_for(request, "desk/redact.html", row=shown.row, view=shown.view, parts=_parts(shown.view),
-                    picked=picked)
-
-
-async def redact(request: Request) -> Response:
-    """Rule on it with what was picked on the page that was shown; elsewhere what was found is removed."""
-    return await _with_form(request, _redact)
-
-
-def _redact(request: Request, form: FormData) -> Response:
-    at, number, reason = at_desk(request), _number(request), _reason(form, "redact")
-    chosen = {ref for ref in form.getlist("remove") if isinstance(ref, str) and _REF.fullmatch(ref)}
-    offset = _text(form, "offset")
-    shown, picked = casework.suggested(at, number, offset=int(offset) if re.fullmatch(r"\d{1,8}", offset) else 0)
-    here = set(_refs(shown.view))
-    try:
-        casework.rule(at, number, "redact", reason, remove=chosen | (picked - here))
-    except NotClean as refused:
-        return _page(request, casework.look(at, number), status=409, not_clean=refused.kinds)
-    return RedirectResponse(_here(request), 303)
+    return RedirectResponse(here(request), 303)
 
 
 # ------------------------------------------------------------------------------------------------- family
@@ -143,7 +120,7 @@ def ruled_all(outcome: str) -> Callable[[Request], Awaitable[Response]]:
         numbers = [n for n in form.getlist("case") if isinstance(n, str) and _NUMBER.fullmatch(n)]
         if not 0 < len(numbers) <= BULK_MOST:
             raise HTTPException(422, "bad-request")
-        return _family(request, casework.rule_all(at_desk(request), numbers, outcome, _reason(form, outcome)))
+        return _family(request, casework.rule_all(at_desk(request), numbers, outcome, reason_of(form, outcome)))
 
     async def answer(request: Request) -> Response:
         return await _with_form(request, act)
@@ -153,7 +130,7 @@ def ruled_all(outcome: str) -> Callable[[Request], Awaitable[Response]]:
 
 def _family(request: Request, made: object) -> HTMLResponse:
     at = at_desk(request)
-    found, names = casework.family(at, _number(request))
+    found, names = casework.family(at, number_of(request))
     return page_for(request, "desk/family.html", lead=found.lead, members=found.members, more=found.more, names=names,
                     me=at.visitor.person.id, most=BULK_MOST, second_bulk=at.rules.second_bulk, made=made,
                     sentences=SENTENCES)
@@ -161,18 +138,18 @@ def _family(request: Request, made: object) -> HTMLResponse:
 
 # ------------------------------------------------------------------------------------------------ helpers
 
-def _page(request: Request, shown: Shown, status: int = 200, **more: object) -> HTMLResponse:
+def _page(request: Request, shown: Shown) -> HTMLResponse:
     person = request.state.visitor.person
     closed = shown.case.state not in OPEN_CASE
     may_rule = not closed and shown.ruling is None and shown.row.state != "escalated" and shown.row.claimed_by in (
         "", person.id) and bool(may(person, Action.CASE_RELEASE, request.state.thing))
     return page_for(
-        request, "desk/case.html", status, **{
+        request, "desk/case.html", **{
             "row": shown.row, "case": shown.case, "ruling": shown.ruling, "view": shown.view, "closed": closed,
-            "parts": _parts(shown.view), "history": _together(shown.history), "remarks": shown.remarks,
+            "parts": gathered(shown.view), "history": _together(shown.history), "remarks": shown.remarks,
             "names": shown.names, "me": person.id, "fresh": person.fresh, "may_rule": may_rule,
             "may_free": reach(person, Action.CASE_CLAIM) is Scope.ALL, "reveal_seconds": REVEAL_SECONDS,
-            "undo_seconds": int(request.app.state.settings.review.undo_seconds), "not_clean": (), **more})
+            "undo_seconds": int(request.app.state.settings.review.undo_seconds)})
 
 
 def _together(history: Sequence[Event]) -> list[tuple[Event, int]]:
@@ -186,21 +163,26 @@ def _together(history: Sequence[Event]) -> list[tuple[Event, int]]:
     return lines
 
 
-def _parts(view: CaseView | None) -> list[PartShown]:
+def gathered(view: CaseView | None) -> list[PartShown]:
     """The parts of a page with their findings gathered from the text."""
     shown: list[PartShown] = []
     for part in view.parts if view else ():
         found: dict[Why, list[str]] = {why: [""] for why in part.whys}
-        for one in _masked(part):
+        for one in masked_of(part):
             for why in one.why:
                 if why.category is not None:
                     found.setdefault(why, []).append(one.label)
-        shown.append(PartShown(part, tuple((tuple(labels), why) for why, labels in found.items() if why.counts),
-                               tuple((tuple(labels), why) for why, labels in found.items() if why.exempt)))
+        told = [(tuple(labels), why) for why, labels in found.items()]
+        shown.append(PartShown(part, _blocks(part), tuple(one for one in told if one[1].counts),
+                               tuple(one for one in told if one[1].exempt)))
     return shown
 
 
-def _masked(part: PartView) -> Iterator[Masked]:
+def _blocks(part: PartView) -> tuple[BlockView, ...]:
+    return tuple(b for b in part.blocks if part.name is None or b.label is not Label.NAME or words.counts(b))
+
+
+def masked_of(part: PartView) -> Iterator[Masked]:
     """Everything hidden in a part, in its order."""
     if part.name is not None:
         yield part.name
@@ -208,23 +190,6 @@ def _masked(part: PartView) -> Iterator[Masked]:
         cells = (cell for line in block.rows for cell in line.cells) if isinstance(block, TableView) else (block.runs,)
         for runs in cells:
             yield from (one for one in runs if isinstance(one, Masked))
-
-
-def _refs(view: CaseView | None) -> Iterator[str]:
-    """Every ref that stands on a page of the picker, to be ticked or not."""
-    for part in view.parts if view else ():
-        yield part.ref
-        yield from (one.ref for one in _masked(part))
-        for block in part.blocks:
-            yield from _block_refs(block)
-
-
-def _block_refs(block: BlockView) -> Iterator[str]:
-    if isinstance(block, TableView):
-        yield from block.columns
-        yield from (line.ref for line in block.rows)
-    else:
-        yield block.ref
 
 
 async def _with_form(request: Request, act: Callable[[Request, FormData], Response]) -> Response:
@@ -237,7 +202,7 @@ def _text(form: FormData, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _reason(form: FormData, act: str) -> str:
+def reason_of(form: FormData, act: str) -> str:
     """The chosen reason. Raises 422 for one that is not on the list."""
     reason = _text(form, "reason")
     if reason not in words.REASONS[act]:
@@ -245,10 +210,10 @@ def _reason(form: FormData, act: str) -> str:
     return reason
 
 
-def _number(request: Request) -> str:
+def number_of(request: Request) -> str:
     """The case number of the path, in capitals; the door found the case already."""
     return str(request.path_params["number"]).strip().upper()
 
 
-def _here(request: Request) -> str:
-    return f"/desk/case/{_number(request)}"
+def here(request: Request) -> str:
+    return f"/desk/case/{number_of(request)}"

@@ -164,11 +164,23 @@ def reveal(at: Desk, number: str, ref: str, *, reason: str, remark: str = "") ->
 
 def suggested(at: Desk, number: str, *, offset: int = 0) -> tuple[Shown, frozenset[str]]:
     """The case for the picker of a redaction, and what is picked unless the reviewer says otherwise."""
-    from capture.redaction import suggested as picks
-
     shown = look(at, number, offset=offset)
     report, extraction = _scanned(at, number)
-    return shown, frozenset(picks(extraction, report, secret=deciding.secret_of(at.keys, shown.case.number)))
+    return shown, _found(at, number, report, extraction)
+
+
+def picks(at: Desk, number: str, *, offset: int = 0) -> tuple[frozenset[str], CaseView]:
+    """What is picked unless the reviewer says otherwise, and a page of the case for the refs on it. No reading is
+    recorded, so nothing of the page may be shown."""
+    report, extraction = _scanned(at, number)
+    return _found(at, number, report, extraction), masked.view(
+        extraction, report, secret=deciding.secret_of(at.keys, number), offset=offset)
+
+
+def _found(at: Desk, number: str, report: Report, extraction: Extraction) -> frozenset[str]:
+    from capture.redaction import suggested as found
+
+    return frozenset(found(extraction, report, secret=deciding.secret_of(at.keys, number)))
 
 
 # -------------------------------------------------------------------------------------------------- acting
@@ -184,14 +196,16 @@ def claim(at: Desk, number: str, *, give_back: bool = False) -> QueueRow:
     return row
 
 
-def rule(at: Desk, number: str, outcome: str, reason: str, *, remove: Collection[str] = ()) -> Ruling:
-    """Rule on a case. For "redact" the copy without `remove` is made first: raises `NotClean` when it is not clean."""
+def rule(at: Desk, number: str, outcome: str, reason: str, *, remove: Collection[str] = (),
+         suspend: bool = False) -> Ruling:
+    """Rule on a case. For "redact" the copy without `remove` is made first: raises `NotClean` when it is not clean.
+    `suspend` as for `store.rulings.propose`."""
     redaction: Redaction | None = None
     if outcome == "redact":
         redaction = deciding.redacted(at.tools.get(), number, remove)
     with at.database.session() as session:
         made = desk.propose(session, at.keys, number, at.visitor.person, outcome, reason, redaction=redaction,
-                            seconds=at.undo_seconds, rules=at.rules)
+                            suspend=suspend, seconds=at.undo_seconds, rules=at.rules)
     deciding.owe_show(at.database, number)
     return made
 

@@ -29,7 +29,6 @@ from store.errors import NotFound
 FORM_FIELD: Final = "form_token"
 FORM_HEADER: Final = "x-form-token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-REALM: Final = "session"
 
 
 class Need(StrEnum):

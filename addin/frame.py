@@ -29,16 +29,21 @@ class Section:
     title: str
     path: str
     needs: Action
+    about: str
+    """what one does there, in a few words"""
+    within: tuple[str, ...] = ()
+    """where else its pages lie"""
 
 
 NAVIGATION: Final = (
-    Section("Queue", "/desk", Action.QUEUE_LIST),
-    Section("My items", "/mine", Action.ITEM_STATUS),
-    Section("Allow rules", "/allow", Action.POLICY_READ),
-    Section("Weeks", "/week", Action.AUDIT_READ),
-    Section("Training", "/training", Action.REPORT_READ),
-    Section("Exports", "/export", Action.AUDIT_EXPORT),
-    Section("Account", "/", Action.SELF_READ),
+    Section("Queue", "/desk", Action.QUEUE_LIST, "what is held, the worst first; look at it and decide."),
+    Section("My items", "/mine", Action.ITEM_STATUS, "what became of what you tracked, and why something is held."),
+    Section("Allow rules", "/allow", Action.POLICY_READ, "what is not held again, until when, and who agreed."),
+    Section("Weeks", "/week", Action.AUDIT_READ, "what was out of the ordinary, to comment and sign; who read what.",
+            ("/readings",)),
+    Section("Training", "/training", Action.REPORT_READ, "tips and courses after holds, as counts."),
+    Section("Exports", "/export", Action.AUDIT_EXPORT, "take records, cases or the audit out, for a reason."),
+    Section("Account", "/", Action.SELF_READ, "who you are here, and your rules and training.", ("/rules",)),
 )
 """In the order they are shown."""
 
@@ -66,10 +71,13 @@ def _unsigned(request: Request, visitor: Visitor) -> tuple[str, ...]:
 
 
 def _section(request: Request) -> str:
-    """The path of the section a page belongs to: the longest that begins its address."""
+    """The path of the section a page belongs to."""
     path = request.url.path
-    found = [s.path for s in NAVIGATION if path == s.path or path.startswith(s.path.rstrip("/") + "/")]
-    return max(found, key=len, default="")
+    for section in NAVIGATION:
+        roots = (section.path, *section.within)
+        if path in roots or any(path.startswith(f"{root}/") for root in roots if root != "/"):
+            return section.path
+    return ""
 
 
 @cache

@@ -27,6 +27,7 @@ _OWN_PATH: Final = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9-]*)+")
 _FLOW_COOKIE: Final = "__Secure-mailweir-flow"
 SENTENCES: Final[Mapping[str, str]] = {
     **REFUSALS, **signing.REFUSALS,
+    "role": "None of your roles opens this page. An administrator can tell you who has the role it needs.",
     "sign-in-needed": "Please sign in.",
     "sign-in-unavailable": "The directory that signs people in does not answer. Try again in a minute.",
     "form-not-ours": "The form was not of this session. Go back, reload the page and try again.",
@@ -49,6 +50,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "internal": "Something unforeseen went wrong; it was noted.",
 }
 """What a page says for a code."""
+_TITLES: Final[Mapping[int, str]] = {401: "Not signed in", 403: "Not allowed", 404: "Not found", 429: "Too fast"}
 
 
 def refusal_page(status: int, code: str, request: str, link: str = "", back: str = "") -> HTMLResponse:
@@ -56,7 +58,7 @@ def refusal_page(status: int, code: str, request: str, link: str = "", back: str
     it was about."""
     return frame.page("refused.html", status, code=code, request_id=request, sign_in=code in signing.REFUSALS,
                       again=link if code == "sign-in-again" else "", back=back if status != 404 else "",
-                      sentence=SENTENCES.get(code, "This is not possible."))
+                      title=_TITLES.get(status, "Not possible"), sentence=SENTENCES.get(code, "This is not possible."))
 
 
 def stylesheet() -> Response:

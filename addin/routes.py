@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from addin import allow, api, case, exports, health, hooks, mine, pages, queue, week
+from addin import allow, api, case, exports, health, hooks, mine, pages, picking, queue, week
 from addin.casework import case_thing
 from addin.door import Need, Route
 from addin.outlook import routes as outlook
@@ -41,8 +41,8 @@ DESK: Final = (
     Route("POST", f"{_CASE}/release", "release", case.ruled("release"), Action.CASE_RELEASE, about=case_thing),
     Route("POST", f"{_CASE}/delete", "delete", case.ruled("delete"), Action.CASE_DELETE, about=case_thing),
     Route("POST", f"{_CASE}/escalate", "escalate", case.ruled("escalate"), Action.CASE_ESCALATE, about=case_thing),
-    Route("GET", f"{_CASE}/redact", "redaction", case.picker, Action.CASE_REDACT, about=case_thing),
-    Route("POST", f"{_CASE}/redact", "redact", case.redact, Action.CASE_REDACT, about=case_thing, fields=5000),
+    Route("GET", f"{_CASE}/redact", "redaction", picking.picker, Action.CASE_REDACT, about=case_thing),
+    Route("POST", f"{_CASE}/redact", "redact", picking.redact, Action.CASE_REDACT, about=case_thing, fields=5000),
     Route("POST", f"{_CASE}/undo", "undo", case.undo, Action.CASE_CLAIM, about=case_thing),
     Route("POST", f"{_CASE}/second", "second", case.second, Action.CASE_SECOND, about=case_thing),
     Route("GET", f"{_CASE}/family", "family", case.family, Action.CASE_READ, about=case_thing),
@@ -69,7 +69,7 @@ API: Final = (
           about=case_thing),
     Route("POST", f"{_API}/delete", "api_delete", api.ruled("delete"), Action.CASE_DELETE, page=False,
           about=case_thing),
-    Route("POST", f"{_API}/escalate", "api_escalate", api.ruled("escalate"), Action.CASE_ESCALATE, page=False,
+    Route("POST", f"{_API}/escalate", "api_escalate", api.escalate, Action.CASE_ESCALATE, page=False,
           about=case_thing),
     Route("POST", f"{_API}/redact", "api_redact", api.redact, Action.CASE_REDACT, page=False, about=case_thing),
     Route("POST", f"{_API}/undo", "api_undo", api.undo, Action.CASE_CLAIM, page=False, about=case_thing),

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from addin.casework import Desk, at_desk, names
+from addin.casework import at_desk, names
 from addin.door import Route
 from addin.forms import fields
 from addin.frame import page_for
@@ -102,12 +102,6 @@ def reading(request: Request, person: Text = "", subject: Text = "", since: Text
         known = names(session, {row.actor for row in rows})
     return page_for(request, "week/readings.html", rows=rows[::-1], names=known,
                     asked={"person": person, "subject": subject, "since": since, "until": until})
-
-
-def overdue_weeks(at: Desk, rules: WeekRules) -> int:
-    """How many weeks wait too long for a signature: for the banner."""
-    with at.database.reading() as session:
-        return len(week.overdue(session, rules))
 
 
 def _person(session: Session, named: str) -> str:

@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from capture.masked import Masked, TableView, TextView
+from capture.masked import BlockView, Masked, PartView, TableView, TextView
+from capture.masks.reasons import RULES
+from capture.notices import REPORT_ANSWERS, SYSTEM_WORDS, UNREAD_WORDS
+from store.reports import CODES
 from store.risk import Risk
 
 KINDS: Final[Mapping[str, str]] = {
@@ -22,7 +25,7 @@ KINDS: Final[Mapping[str, str]] = {
 
 BANDS: Final[Mapping[str, str]] = {"critical": "Critical", "high": "High", "medium": "Medium", "low": "Low"}
 EXPOSURE: Final[Mapping[int, str]] = {
-    1: "never linked", 2: "was in the CRM", 3: "was exported or sent on"}
+    1: "was never linked", 2: "was in the CRM", 3: "was exported or sent on"}
 STATES: Final[Mapping[str, str]] = {
     "held": "Held", "claimed": "In review", "deciding": "Decided, may be undone",
     "awaiting-second": "Waiting for a second person", "escalated": "Escalated"}
@@ -70,7 +73,27 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
 """Act -> the reasons to choose from: a code for the audit, and its words. For an escalation, the kind of incident."""
 WHY_SECOND: Final[Mapping[str, str]] = {
     "critical": "the risk is critical", "high": "the risk is high", "persons": "many people are in it",
-    "bulk": "many cases are decided at once", "unread": "a part of it could not be read"}
+    "bulk": "many cases are decided at once", "unread": "a part of it could not be read",
+    "confirmed-before": "a reviewer confirmed this content before", "rule-ended": "the rule it passed by has ended"}
+HELD: Final[Mapping[str, str]] = {
+    "personal-information": "personal information was found", "unreadable": "a part of it could not be read",
+    "unclear": "the wording leaves doubt", "other-copy-held": "another copy of it is held",
+    "fetch-failed": "it could not be fetched", "extract-failed": "it could not be read",
+    "scan-failed": "it could not be scanned"}
+"""Why an item is held; of other codes the code itself is shown, in words."""
+UNCLEAN: Final[Mapping[str, str]] = {
+    "removed-value": "a value that you removed stands there too", "doubt": "the wording as a whole"}
+"""What keeps a redacted copy from passing, besides the classes of personal information."""
+LABELS: Final[Mapping[str, str]] = {
+    "text": "", "name": "file name", "margin": "header or footer", "hidden": "hidden content",
+    "property": "other properties", "link": "link target"}
+"""Roles of a piece of text; of others their own name is shown."""
+ROLES: Final[Mapping[str, str]] = {
+    "owner": "record owner", "division-admin": "administrator of the division", "head": "Head",
+    "operator": "operator of the machine"}
+"""Roles of people; of others their own name is shown."""
+DIFFERS: Final[Mapping[str, str]] = {"tagger": "who tracked it", "elements": "number of elements"}
+"""What tells the cases of a family apart; others are shown by their name."""
 EVENTS: Final[Mapping[str, str]] = {
     "capture:item:held": "held for review", "capture:item:joined": "tracked by somebody else as well",
     "quarantine:case:read": "looked at it, masked", "quarantine:content:read": "had something revealed",
@@ -82,7 +105,12 @@ EVENTS: Final[Mapping[str, str]] = {
     "quarantine:case:agreed": "agreed as the second person", "quarantine:case:disagreed": "did not agree",
     "quarantine:case:overdue": "those in charge were told that it is overdue",
     "incident:case:closed": "closed the incident", "case:report:made": "said that the hold is wrong",
-    "case:report:read": "read what its user says", "case:report:answered": "answered its user",
+    "case:report:read": "read what the user says", "case:report:answered": "answered the user",
+    "quarantine:queue:listed": "looked at the queue", "policy:allow:listed": "looked at the allow rules",
+    "case:mine:listed": "looked at their own items", "week:pack:read": "looked at the week",
+    "audit:readings:read": "looked at the readings", "audit:log:read": "looked at the register of exports",
+    "people:follow-up:counted": "looked at the training counts", "export:file:made": "exported a file",
+    "crm:records:exported": "exported CRM records",
 }
 """What the history of a case says for the audit's events; others are shown by their name."""
 
@@ -95,6 +123,45 @@ def kind(code: str) -> str:
 def event(what: str) -> str:
     """An event of the audit as a reviewer reads it."""
     return EVENTS.get(what) or plain(what.partition(":")[2].replace(":", " "))
+
+
+def said(code: str) -> str:
+    """A code of a case or of its history as a reviewer reads it: why it is held, an outcome, a reason."""
+    for table in (HELD, OUTCOMES, *REASONS.values(), CODES, REPORT_ANSWERS, UNREAD_WORDS):
+        if code in table:
+            return table[code]
+    return plain(code)
+
+
+def unclean(code: str) -> str:
+    """What keeps a redacted copy from passing."""
+    return UNCLEAN.get(code) or KINDS.get(code) or UNREAD_WORDS.get(code, SYSTEM_WORDS)
+
+
+def unread(part: PartView) -> str:
+    """Why a part was not read as a whole: "not read: is password-protected or encrypted"."""
+    how = "partly read" if part.status == "partial" else "not read"
+    return f"{how}: {UNREAD_WORDS.get(part.code, SYSTEM_WORDS)}" if part.code else how
+
+
+def rule(code: str) -> str:
+    """What a rule of the scanner looks for: "A Social Insurance Number.", or its code."""
+    return RULES[code][1].rstrip(".") if code in RULES else plain(code)
+
+
+def label(code: str) -> str:
+    """What role a piece of text plays, "" for the text itself."""
+    return LABELS.get(code, plain(code))
+
+
+def role(code: str) -> str:
+    """A role of a person."""
+    return ROLES.get(code, plain(code))
+
+
+def differs(code: str) -> str:
+    """What tells one case of a family from another."""
+    return DIFFERS.get(code, plain(code))
 
 
 def place(where: str) -> str:
@@ -144,6 +211,11 @@ def clock(at: datetime) -> str:
     return f"{at.astimezone(UTC):%H:%M:%S}"
 
 
+def most(value: int, least: int) -> int:
+    """A number, or `least` when it is less."""
+    return max(value, least)
+
+
 def endless(at: datetime) -> bool:
     """Whether a service level never ends (`store.risk.NEVER`)."""
     return at.year > 9000
@@ -167,6 +239,12 @@ def joined(risk: Risk) -> str:
     return number(1 + 0.5 * (risk.per_person - 1))
 
 
+def counts(block: BlockView) -> bool:
+    """Whether a finding that counts is behind anything masked in a block."""
+    runs = block.runs if isinstance(block, TextView) else [r for n in block.rows for cell in n.cells for r in cell]
+    return any(isinstance(one, Masked) and one.counts for one in runs)
+
+
 def hides(block: TextView | TableView) -> bool:
     """Whether anything of a block is masked."""
     if isinstance(block, TextView):
@@ -183,7 +261,8 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "kind": kind, "plain": plain, "event": event, "place": place,
     "moment": moment, "iso": iso, "span": span, "count": count, "number": number,
     "listed": listed, "clock": clock, "endless": endless, "bytes": size, "people": people, "joined": joined,
-    "hides": hides,
+    "hides": hides, "said": said, "unclean": unclean, "unread": unread, "label": label, "role": role, "rule": rule,
+    "differs": differs, "most": most,
 }
 """Filters of the templates."""
 GLOBALS: Final[Mapping[str, Any]] = {

@@ -17,7 +17,7 @@ from capture.matching import REASONS
 from capture.mine import mailboxes_of
 from capture.settings import Settings
 from capture.wiring import opened
-from store import audit, crm_choices, crm_never, reads
+from store import audit, crm_access, crm_choices, crm_never, reads
 from store.crm_access import Who
 from store.crm_matching import KINDS
 from store.crm_tables import Activity
@@ -88,7 +88,7 @@ def untrack(settings: Settings, activity: str, mailbox: str = "", *, undo: bool 
     """Take a mailbox off those that track an activity, or put it back."""
     with _acting(settings, actor) as (session, who):
         found = _activity(session, activity)
-        named = mailbox or next(iter(sorted(who.mailboxes & set(crm_choices.trackers_of(session, found)))), "")
+        named = mailbox or next(iter(sorted(who.mailboxes & set(crm_access.trackers_of(session, found)))), "")
         if not named:
             raise BadInput("name the mailbox with --mailbox")
         left = (crm_choices.track_again if undo else crm_choices.untrack)(session, who, found, named)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlmodel import Session
 
 from capture import auditing, pipeline, typed_text
-from capture.acting import UnknownActor, acting, must, person_of, required
+from capture.acting import UnknownActor, acting, person_of, required
 from capture.auditing import actor_name as actor_name
 from capture.deciding import owe_show, tell_deleted
 from capture.errors import BadInput
@@ -42,16 +42,16 @@ class BadReason(BadInput):
 
 
 def list_cases(settings: Settings, *, all_cases: bool = False, actor: str = "") -> list[dict[str, Any]]:
-    """Held items, oldest first: kinds, counts and places only. A registered person sees those within their reach."""
+    """Held items, the worst first: kinds, counts and places only. A registered person sees those within their
+    reach."""
     with opened(settings) as (database, _), database.session() as session:
-        found = cases.listed(session, state=None) if all_cases else cases.listed(session)
+        found = queue.ranked(session, closed=all_cases)
         person = person_of(session, actor)
+        who = acting(session, actor, Action.QUEUE_LIST)
         if person is not None:
-            must(person, Action.QUEUE_LIST)
-            found = tuple(case for case in found if queue.within(session, person, case))
-        audit.append(session, "quarantine:queue:listed", actor=person.id if person else actor_name(actor),
-                     body={"cases": len(found)})
-        return [_case_row(case) for case in found]
+            found = tuple((row, case) for row, case in found if queue.within(session, person, case))
+        audit.append(session, "quarantine:queue:listed", actor=who, body={"cases": len(found)})
+        return [_case_row(case) | _standing(row) for row, case in found]
 
 
 def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, Any]:
@@ -59,10 +59,9 @@ def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, 
     with opened(settings) as (database, keys), database.session() as session:
         case = cases.get(session, number)
         person = person_of(session, actor)
-        if person is not None:
-            must(person, Action.CASE_READ, queue.thing(session, keys, number, person))
-        audit.append(session, "quarantine:case:read", actor=person.id if person else actor_name(actor),
-                     subject=case.number)
+        who = acting(session, actor, Action.CASE_READ,
+                     queue.thing(session, keys, number, person) if person is not None else None)
+        audit.append(session, "quarantine:case:read", actor=who, subject=case.number)
         summary, row, ruling = case.summary, queue.row(session, number), queue.pending(session, number)
         return _case_row(case) | {
             "rule": summary.get("rule", ""), "policy": case.policy, "sensitivity": summary.get("sensitivity", ""),
@@ -74,8 +73,7 @@ def show_case(settings: Settings, number: str, *, actor: str = "") -> dict[str, 
                 capture.mailbox for capture in cases.trackers(session, case) if capture.mailbox != pulls.CRM)}),
             "origin": summary.get("origin", "capture"), "exposure": summary.get("exposure", 1),
             "readers": pulls.exposures(session, case.id),
-            "risk": row.risk.score, "band": row.risk.band, "due": row.due.isoformat(timespec="seconds"),
-            "overdue": row.overdue, "division": row.division, "stands": row.state,
+            **_standing(row),
             "ruling": {"outcome": ruling.outcome.value, "reason": ruling.reason, "second": ruling.why_second,
                        "effective": ruling.effective_at.isoformat(timespec="seconds") if ruling.effective_at else "",
                        } if ruling else {},
@@ -94,9 +92,22 @@ def delete_case(settings: Settings, number: str, *, reason: str, actor: str = ""
     return _rule(settings, number, "delete", reason, actor) or delete_now(settings, number, reason=reason, actor=actor)
 
 
-def escalate_case(settings: Settings, number: str, *, reason: str, actor: str) -> str:
-    """Make a held item an incident of the kind `reason`. Raises `UnknownActor` for somebody not registered."""
-    return _rule(settings, number, "escalate", reason, actor, person_only=True)
+def escalate_case(settings: Settings, number: str, *, reason: str, actor: str, suspend: bool = False) -> str:
+    """Make a held item an incident of the kind `reason`; `suspend` as for `store.rulings.propose`. Raises
+    `UnknownActor` for somebody not registered."""
+    return _rule(settings, number, "escalate", reason, actor, person_only=True, suspend=suspend)
+
+
+def close_incident(settings: Settings, number: str, *, reason: str, actor: str) -> str:
+    """The incident is dealt with: its case is back in the queue, and tracking is not suspended any more. Raises
+    `UnknownActor` for somebody not registered, `NotAllowed` for all but the privacy officer."""
+    _check_reason(reason)
+    with opened(settings) as (database, _), database.session() as session:
+        person = person_of(session, actor)
+        if person is None:
+            raise UnknownActor
+        closed = queue.close_incident(session, number, person, reason, rules=rules_of(settings))
+    return f"{closed.number} closed; {closed.case} waits for a decision again"
 
 
 def claim_case(settings: Settings, number: str, *, actor: str) -> str:
@@ -151,7 +162,8 @@ def delete_now(settings: Settings, number: str, *, reason: str, actor: str = "")
     return f"{number} deleted: the key of {destroyed} stored content{'' if destroyed == 1 else 's'} is destroyed"
 
 
-def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str, *, person_only: bool = False) -> str:
+def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str, *, person_only: bool = False,
+          suspend: bool = False) -> str:
     """What a registered person ruled, in a sentence; "" when the operator of the machine is to act.
 
     Raises `NotAllowed`, and `UnknownActor` for anybody else as soon as somebody reviews.
@@ -163,12 +175,13 @@ def _rule(settings: Settings, number: str, outcome: str, reason: str, actor: str
             if person_only or queue.somebody_reviews(session):
                 raise UnknownActor
             return ""
-        made = queue.propose(session, keys, number, person, outcome, reason, seconds=settings.review.undo_seconds,
-                             rules=rules_of(settings))
+        made = queue.propose(session, keys, number, person, outcome, reason, suspend=suspend,
+                             seconds=settings.review.undo_seconds, rules=rules_of(settings))
+    what = {"delete": "destruction", "escalate": "escalation"}.get(outcome, outcome)
     if made.effective_at is None:
-        return f"{made.case}: {outcome} waits for a second person ({made.why_second})"
+        return f"{made.case}: the {what} waits for a second person, who agrees at the desk ({made.why_second})"
     moment = made.effective_at.isoformat(timespec="seconds")
-    return f"{made.case}: {outcome} takes effect at {moment}; until then `mailweir queue undo` takes it back"
+    return f"{made.case}: a worker carries out the {what} at {moment}; until then `mailweir queue undo` takes it back"
 
 
 def _thing(session: Session, keys: Keys, number: str, actor: str) -> Thing:
@@ -255,6 +268,11 @@ def _case_row(case: Case) -> dict[str, Any]:
             "unread": sorted({u["code"] for u in summary.get("unread", [])}),
             "trackers": case.trackers, "opened": case.opened.isoformat(timespec="seconds"),
             "closed": case.closed.isoformat(timespec="seconds") if case.closed else ""}
+
+
+def _standing(row: queue.QueueRow) -> dict[str, Any]:
+    return {"risk": row.risk.score, "band": row.risk.band, "due": row.due.isoformat(timespec="seconds"),
+            "overdue": row.overdue, "division": row.division, "stands": row.state}
 
 
 def _check_reason(reason: str) -> None:

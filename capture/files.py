@@ -12,9 +12,8 @@ from typing import Any
 
 from capture.errors import BadInput
 from capture.ports import Extractor, Scanner
-from pii_scan.errors import ScanError
-from pii_scan.findings import Decision, Verdict
-from pii_scan.text import Extraction, Unread
+from pii_scan.findings import Decision
+from pii_scan.text import Extraction
 
 MAIL_SUFFIXES = frozenset({".eml", ".msg", ".mbox"})
 
@@ -91,11 +90,6 @@ def scan_messages(messages: Iterable[Message], extractor: Extractor, scanner: Sc
 def _judge(message_id: str, reading: Future[Any], scanner: Scanner) -> tuple[str, Decision]:
     extraction = reading.result()
     return message_id, scanner.decide(scanner.scan(extraction), extraction)
-
-
-def unscanned(policy: str, error: ScanError) -> Decision:
-    """The decision for a message the scanner could give no verdict on: held."""
-    return Decision(Verdict.REVIEW, error.code, policy, unread=(Unread("whole item", error.code),))
 
 
 def as_row(message_id: str, decision: Decision) -> dict[str, Any]:

@@ -27,21 +27,25 @@ from pii_scan.findings import Report
 from pii_scan.text import Extraction
 
 PAGE = 60
-"""Pieces of text (about 4,000 characters) or of tables (50 rows) shown at once."""
+"""Most pieces of text (about 4,000 characters) or of tables (50 rows) shown at once; fewer when they are long."""
+HEAVY = 24_000
+"""Characters, about, after which a page takes no further piece; see `capture.masks.pieces.weight`."""
 
 
-def view(extraction: Extraction, report: Report, *, secret: bytes, offset: int = 0, limit: int = PAGE,
+def view(extraction: Extraction, report: Report, *, secret: bytes, offset: int = 0, limit: int | None = None,
          part: int | None = None) -> CaseView:
     """Return a page of the item, masked.
 
     `secret` (16 bytes and more, one for each case) makes the refs; give the same to `reveal` and `redact`. `offset`
     and `limit` count pieces over the whole item, or over one part when `part` (an index of `extraction.parts`) is
-    given; parts without a piece on the page are listed all the same. `report` is what the scanner says of this very
+    given; without a limit a page ends after about 24,000 characters or `PAGE` pieces. Parts without a piece on the
+    page are listed all the same. `report` is what the scanner says of this very
     extraction. Raises `ModelMissing` when the language model is not installed.
     """
     from capture.masks.masker import Masker  # loads the scanner's patterns; whoever only imports us need not wait
 
-    return Masker(extraction, report, secret).view(max(0, offset), max(1, limit), part)
+    return Masker(extraction, report, secret).view(
+        max(0, offset), PAGE if limit is None else max(1, limit), part, None if limit is not None else HEAVY)
 
 
 def reveal(extraction: Extraction, report: Report, ref: str, secret: bytes) -> str:  # noqa: ARG001 - refs of a report

@@ -120,7 +120,7 @@ class RescanSettings(Section):
 
     chunk: PositiveInt = Field(default=200, le=2000, description="Items of one chunk, the piece a worker takes.")
     max_holds: str = Field(
-        default="2%", pattern=r"\d{1,7}|\d{1,2}%",
+        default="2%", pattern=r"^(?:\d{1,7}|\d{1,2}%)$",
         description="A run pauses before it pulls more than this out of the CRM: a number, or a share of the items "
                     "(at least 20). 0 = no limit.")
     way_seconds: float = Field(
@@ -249,7 +249,7 @@ class AccountabilitySettings(Section):
     sign_days: PositiveInt = Field(
         default=7, description="Days after the end of a week until a missing signature of the auditor is told.")
     course: str = Field(
-        default="handling-personal-information", pattern="[a-z0-9][a-z0-9-]{0,62}",
+        default="handling-personal-information", pattern="^[a-z0-9][a-z0-9-]{0,62}$",
         description="Course asked of somebody whose items are held again and again.")
     training_holds: PositiveInt = Field(default=3, description="The course is asked for at this hold ...")
     training_days: PositiveInt = Field(default=90, description="... within this many days.")
@@ -366,9 +366,7 @@ class Settings(Section):
         return self.home / self.mailbox.root
 
 
-_SECRETS = ("smtp_password", "ews_password", "graph_secret", "graph_certificate", "dataverse_secret",
-            "dataverse_certificate", "metrics_token",
-            "database_password", "owner_database")
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
 """Settings that never stand in the file: each comes from MAILWEIR_ and its name in capitals."""
 
 
@@ -395,7 +393,7 @@ def load_settings(home: Path) -> Settings:
         raise BadSettings(f"{path}: not TOML, {exc}") from None
     try:
         return Settings.model_validate(
-            data | {"home": home} | {name: os.environ.get(f"MAILWEIR_{name.upper()}", "") for name in _SECRETS})
+            data | {"home": home} | {name: os.environ.get(f"MAILWEIR_{name.upper()}", "") for name in SECRETS})
     except ValidationError as exc:
         facts = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors(include_input=False))
         raise BadSettings(f"{path}: {facts}") from None

@@ -25,7 +25,7 @@ WHOLE = frozenset({"case", "run", "state", "action"})
 """Columns whose words are copied into the next command, so they are never broken; the others give way."""
 
 
-TIMES = frozenset({"sent", "opened", "at"})
+TIMES = frozenset({"sent", "opened", "due", "at"})
 
 
 def is_person() -> bool:

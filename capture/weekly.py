@@ -122,17 +122,18 @@ class Weekly:
 # --------------------------------------------------------------------------------------------- at a terminal
 
 def shown(settings: Settings, name: str = "", *, actor: str = "") -> dict[str, Any]:
-    """The pack of a week that is over (the last one when none is named), or what it would be up to now."""
+    """The pack of a week that is over, or what it would be up to now. When none is named: the last that is over, or the
+    one that runs while there was no audit before it."""
     rules = rules_of(settings)
     with opened(settings) as (database, keys):
         with database.session() as session:
             who = acting(session, actor, Action.AUDIT_READ)
-        return look(database, keys, rules, name, actor=who)
+            chosen = name or week.latest(session, rules)
+        return look(database, keys, rules, chosen, actor=who)
 
 
-def look(database: Database, keys: Keys, rules: WeekRules, name: str = "", *, actor: str) -> dict[str, Any]:
+def look(database: Database, keys: Keys, rules: WeekRules, chosen: str, *, actor: str) -> dict[str, Any]:
     """As `shown`, for an open database and somebody who was let in; the look is audited before it is given."""
-    chosen = name or week_before(week_of(now(), rules.zone), rules.zone)
     over = bounds(chosen, rules.zone)[1] <= now()
     with database.reading() as session:
         if not week.reaches(session, chosen, rules):

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Final
+from typing import Final
 
 
 class Role(StrEnum):
@@ -319,9 +319,3 @@ def hidden(person: Person, kind: str, division: str) -> frozenset[str]:
     within = reach(person, Action.RECORD_READ)
     mine = within is ALL or bool(division and division in person.divisions and within is DIVISION)
     return frozenset() if mine else FIREWALLED.get(kind, frozenset())
-
-
-def through_firewall(person: Person, kind: str, division: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as this person may see it: a hidden field is None, never left out and never shortened."""
-    closed = hidden(person, kind, division)
-    return {name: None if name in closed else value for name, value in record.items()}

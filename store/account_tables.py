@@ -65,7 +65,7 @@ class AllowRule(Row, table=True):
 
 
 class AllowEntry(Row, table=True):
-    """One entry of a directory list: a keyed hash. Lives as long as its rule."""
+    """One entry of a directory list that an allow rule names: a keyed hash, no address. Lives as long as its rule."""
 
     __tablename__ = "allow_entry"
     rule_id: str = Field(primary_key=True, foreign_key="allow_rule.id", max_length=16)
@@ -116,7 +116,7 @@ class WeekPack(Row, table=True):
 
 
 class WeekComment(Row, table=True):
-    """What the auditor says about one flag of a week; `text` is sealed. Never removed."""
+    """What the auditor says about one flag of a week; `text` is content and therefore sealed. Never removed."""
 
     __tablename__ = "week_comment"
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)

@@ -43,6 +43,8 @@ MARK: Final = "allow:"
 DEFAULT_DAYS: Final = 180
 MOST_DAYS: Final = 366
 MOST_ENTRIES: Final = 100_000
+TEST_HOLDS: Final = timedelta(days=1)
+"""How old a back-test may be at the approval: cases are decided meanwhile."""
 CONTACT_RULES: Final = frozenset({"home_phone", "home_address", "private_mail"})
 """The scanner's rules a directory can speak for: numbers, addresses, mailboxes."""
 _WHOLE: Final = ("roster_", "filled_form", "exact_list")
@@ -138,17 +140,19 @@ def _of_kind(wish: Wish) -> str:
 
 
 def approve(session: Session, rule_id: str, *, actor: str) -> AllowRule:
-    """Put a rule in force until it expires. Raises `AllowRefused` for its own author, without a back-test, and when
-    a confirmed hit would have passed."""
+    """Put a rule in force until it expires. Raises `AllowRefused` for its own author, without a back-test of the last
+    day, when a confirmed hit would have passed, and when the case it comes from is not released after all."""
     row = get(session, rule_id, lock=True)
     if row.state != AllowState.PROPOSED:
         raise AllowRefused(f"{row.id} is {row.state}")
     if actor == row.proposed_by:
         raise AllowRefused("another person approves it than the one who proposed it")
-    if not row.tested:
-        raise AllowRefused(f"run the back-test of {row.id} first")
+    if not row.tested or datetime.fromisoformat(row.tested["at"]) < now() - TEST_HOLDS:
+        raise AllowRefused(f"run the back-test of {row.id} first; one holds for a day")
     if row.tested.get("confirmed"):
         raise AllowRefused("a confirmed hit would have passed")
+    if row.number and ruled(session, session.scalars(select(Case).where(Case.number == row.number)).one()) != "release":
+        raise AllowRefused(f"{row.number} is not released: it was taken back")
     row.state, row.approved_by, row.approved = AllowState.IN_FORCE, actor, now()
     row.expires = now() + timedelta(days=row.days)
     audit.append(session, "policy:allow:approved", actor=actor, subject=row.id,
@@ -285,6 +289,16 @@ def waiting(session: Session) -> int:
     """How many proposals wait for approval."""
     return session.scalars(select(func.count()).select_from(AllowRule).where(
         AllowRule.state == AllowState.PROPOSED)).one()
+
+
+def ended(session: Session, exempt: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the rules that exempted something (lines of `store.summary`) is not in force any more."""
+    used = {line["exempt"].removeprefix(MARK) for line in exempt if line["exempt"].startswith(MARK)}
+    if not used:
+        return False
+    return session.scalars(select(func.count()).select_from(AllowRule).where(
+        col(AllowRule.id).in_(used), AllowRule.state == AllowState.IN_FORCE,
+        col(AllowRule.expires) > now())).one() < len(used)
 
 
 def _next(session: Session) -> str:

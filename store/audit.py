@@ -55,7 +55,8 @@ EVENTS: dict[str, str] = {
     "watch:folder:bound": "A folder was bound to a CRM record; subject: folder; body: record.",
     "watch:folder:unbound": "A folder is bound to a CRM record no more; subject: folder.",
     "capture:item:decided": "An item was read, scanned and decided; body: outcome, why, verdict, kinds, policy.",
-    "capture:item:linked": "An item was linked; body: activity, how it was matched, number of records; notes: what the CRM did not take as it was.",
+    "capture:item:linked": ("An item was linked; body: activity, how it was matched, number of records; notes: what "
+                            "the CRM did not take as it was."),
     "capture:item:held": "A case was opened; body: case, reason.",
     "capture:item:joined": "A further tracker joined an open case; body: case, trackers.",
     "capture:item:gone": "An item had left the mailbox before it could be fetched.",
@@ -71,7 +72,8 @@ EVENTS: dict[str, str] = {
     "quarantine:case:escalated": "A case became an incident; subject: case; body: incident, reason.",
     "quarantine:case:claimed": "A reviewer took a case on; subject: case.",
     "quarantine:case:unclaimed": "A reviewer's claim on a case was given back; subject: case.",
-    "quarantine:case:ruled": "A reviewer ruled on a case; subject: case; body: ruling, outcome, reason, second, batch.",
+    "quarantine:case:ruled":
+        "A reviewer ruled on a case; subject: case; body: ruling, outcome, reason, second, batch, suspends.",
     "quarantine:case:undone": "A ruling was taken back before it took effect; subject: case; body: ruling.",
     "quarantine:case:agreed": "A second person agreed with a ruling; subject: case; body: ruling, reason.",
     "quarantine:case:disagreed": "A second person did not agree with a ruling; subject: case; body: ruling, reason.",

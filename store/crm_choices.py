@@ -37,7 +37,7 @@ from store.crm_tables import (
     CaptureChoice,
     PurgeReceipt,
 )
-from store.crm_work_tables import RecordWord
+from store.crm_work_tables import RecordChange, RecordWord
 from store.database import begin_write, get_or_create
 from store.errors import BadState, NotAllowed, NotFound
 from store.leases import db_now
@@ -238,22 +238,38 @@ def purge(session: Session, who: Who, activity_id: str, *, reason: str) -> Purge
     if not keeper and trackers - who.mailboxes:
         raise NotAllowed("not-yours")
     copies = _copies(session, row.id)
-    _no_evidence(session, copies)
+    if is_evidence(session, copies):
+        raise BadState("an incident needs it as evidence")
     counts = {"trackers": len(trackers), "copies": len(copies), "links": links_of(session, row.id)}
     counts["files"] = session.scalars(select(func.count()).select_from(Attachment).where(
         col(Attachment.activity_id).in_(copies))).one()
-    for mailbox in sorted(trackers):
-        _forget_captures(session, who, row.id, mailbox)
-    for table in (Attachment, ActivityLink, ActivitySuggestion, ActivityTracker):
-        session.execute(delete(table).where(col(table.activity_id).in_(copies)))
-    session.execute(delete(RecordWord).where(col(RecordWord.record_id).in_(copies)))
-    session.execute(delete(Activity).where(col(Activity.id).in_(copies)))
+    destroy(session, who, copies)
     receipt = PurgeReceipt(record="activity", record_id=row.id, by=who.actor, reason=reason, counts=counts)
     session.add(receipt)
     session.flush()
     audit.append(session, "crm:record:purged", actor=who.actor, subject=receipt.record_id, body={
         "receipt": receipt.id, "kind": "activity", "reason": reason, **counts})
     return receipt
+
+
+def destroy(session: Session, who: Who, copies: Sequence[str]) -> None:
+    """Take an activity (the first) and its variants out of every table. Whether that may be is the caller's to ask."""
+    for mailbox in trackers_of(session, copies[0]):
+        _forget_captures(session, who, copies[0], mailbox)
+    for table in (Attachment, ActivityLink, ActivitySuggestion, ActivityTracker):
+        session.execute(delete(table).where(col(table.activity_id).in_(copies)))
+    session.execute(delete(RecordWord).where(col(RecordWord.record_id).in_(copies)))
+    session.execute(delete(RecordChange).where(col(RecordChange.record_id).in_(copies)))
+    session.execute(delete(Activity).where(col(Activity.id).in_(copies)))
+    session.flush()
+
+
+def is_evidence(session: Session, copies: Sequence[str]) -> bool:
+    """Whether an incident needs one of these activities."""
+    keys = select(Activity.item_key).where(col(Activity.id).in_(copies))
+    needed = session.scalars(select(Case.id).join(Item, col(Item.id) == col(Case.item_id)).where(
+        col(Item.item_key).in_(keys), Case.state == CaseState.ESCALATED)).first()
+    return needed is not None
 
 
 def left_of(session: Session, activity_id: str) -> Left:
@@ -286,14 +302,6 @@ def _own(who: Who, action: Action, mailbox: str) -> None:
 def _copies(session: Session, activity_id: str) -> list[str]:
     """The activity and its variants."""
     return [activity_id, *session.scalars(select(Activity.id).where(Activity.variant_of == activity_id))]
-
-
-def _no_evidence(session: Session, copies: Sequence[str]) -> None:
-    keys = select(Activity.item_key).where(col(Activity.id).in_(copies))
-    needed = session.scalars(select(Case.id).join(Item, col(Item.id) == col(Case.item_id)).where(
-        col(Item.item_key).in_(keys), Case.state == CaseState.ESCALATED)).first()
-    if needed is not None:
-        raise BadState("an incident needs it as evidence")
 
 
 def _forget_captures(session: Session, who: Who, activity_id: str, mailbox: str) -> None:

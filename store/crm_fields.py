@@ -24,6 +24,9 @@ _EMAIL: Final = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
 STAGES: Final = ("lead", "qualified", "quoted", "won", "lost")
 TABLES: Final[Mapping[str, Any]] = {**KINDS, "document": Document}
 
+NOT_SHARED: Final = frozenset({"opportunity", "project", "document"})
+"""Kinds of record that another division does not see; the others are shared, but for how to reach people (D31)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -19,7 +19,7 @@ from sqlmodel import col
 from store import reads
 from store.access import Action
 from store.crm_access import Who, must
-from store.crm_fields import TABLES, WORDS
+from store.crm_fields import NOT_SHARED, TABLES, WORDS
 from store.crm_tables import Activity, ActivityLink, Contact, Organisation
 from store.crm_work_tables import RecordWord, Relation
 from store.errors import BadState
@@ -72,7 +72,7 @@ def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), 
            limit: int = MOST_FOUND) -> list[dict[str, Any]]:
     """Records with all these words, or words that begin like them; of these kinds; contacts and organisations of a
     region, or about an issue. `{"kind", "id", "title", "division", "owner", "last_contact", "detail"}`, the latest
-    contact first within a kind. The search is audited with what it showed.
+    contact first within a kind. Business of another division is not found. The search is audited with what it showed.
 
     Raises `NotAllowed`, and `BadState` for a search for nothing.
     """
@@ -83,7 +83,7 @@ def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), 
         raise BadState("say what to look for")
     found: list[tuple[str, str]] = []
     for kind in wanted:
-        found += [(kind, ident) for ident in _candidates(session, kind, words, region, issue, limit)]
+        found += [(kind, ident) for ident in _candidates(session, who, kind, words, (region, issue), limit)]
     rows = [row for kind, ident in found if (row := _row(session, kind, ident)) is not None]
     rows = sorted(rows, key=lambda r: r["last_contact"], reverse=True)
     rows = sorted(rows, key=lambda r: _ORDER.index(r["kind"]))[:limit]
@@ -91,11 +91,12 @@ def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), 
     return rows
 
 
-def _candidates(session: Session, kind: str, words: Sequence[str], region: str, issue: str, limit: int) -> list[str]:
-    if kind == "activity" and (region or issue):
+def _candidates(session: Session, who: Who, kind: str, words: Sequence[str], where: tuple[str, str],
+                limit: int) -> list[str]:
+    if any(where) and kind not in ("contact", "organisation"):
         return []
     if not words:
-        return _by_place(session, kind, region, issue, limit)
+        return _by_place(session, kind, where, limit)
     rarest = min(words, key=lambda word: _how_many(session, kind, word))
     base = aliased(RecordWord)
     query = columns(col(base.record_id)).where(_begins(base, rarest), col(base.kind) == kind)
@@ -104,25 +105,22 @@ def _candidates(session: Session, kind: str, words: Sequence[str], region: str, 
             other = aliased(RecordWord)
             query = query.where(exists().where(col(other.record_id) == col(base.record_id), _begins(other, word),
                                                col(other.kind) == kind))
-    narrow = _narrowed(kind, col(base.record_id), region, issue)
-    if narrow is None:
-        return []
+    if kind in NOT_SHARED and not who.sight.everything:
+        own: Any = aliased(TABLES[kind])
+        query = query.where(exists().where(own.id == base.record_id, own.division.in_(["", *who.sight.divisions])))
+    narrow = _narrowed(kind, col(base.record_id), *where)
     return list(dict.fromkeys(session.scalars(query.where(*narrow).limit(limit * 4))))[:limit]
 
 
-def _by_place(session: Session, kind: str, region: str, issue: str, limit: int) -> list[str]:
-    if kind not in ("contact", "organisation"):
-        return []
+def _by_place(session: Session, kind: str, where: tuple[str, str], limit: int) -> list[str]:
     table = TABLES[kind]
-    narrow = _narrowed(kind, col(table.id), region, issue)
-    return list(session.scalars(columns(col(table.id)).where(*(narrow or ()), col(table.merged_into) == "")
-                                .order_by(col(table.last_contact_at).desc()).limit(limit)))
+    return list(session.scalars(columns(col(table.id)).where(
+        *_narrowed(kind, col(table.id), *where), col(table.merged_into) == "")
+        .order_by(col(table.last_contact_at).desc()).limit(limit)))
 
 
-def _narrowed(kind: str, ident: Any, region: str, issue: str) -> list[ColumnElement[bool]] | None:
-    """Conditions of region and issue; None when this kind has neither."""
-    if (region or issue) and kind not in ("contact", "organisation"):
-        return None
+def _narrowed(kind: str, ident: Any, region: str, issue: str) -> list[ColumnElement[bool]]:
+    """Conditions of region and issue, which contacts and organisations have."""
     conditions: list[ColumnElement[bool]] = []
     if region:
         there: Any = aliased(Contact if kind == "contact" else Organisation)  # beside the table of the query itself

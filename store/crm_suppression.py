@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,11 +15,12 @@ from sqlalchemy import delete, func, or_, update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit
+from store import audit, crm_find
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
 from store.crm_access import Who, must
-from store.crm_records import add, links_of
+from store.crm_choices import destroy, is_evidence
+from store.crm_records import add
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, PurgeReceipt
 from store.crm_work_tables import Opportunity, OptOut, Project, RecordChange, RecordWord, Relation, Suppression
 from store.crypto import Keys
@@ -84,33 +85,37 @@ def open_requests(session: Session, who: Who) -> list[dict[str, Any]]:
 
 
 def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *, reason: str) -> PurgeReceipt:
-    """Destroy a contact with its history, relations and place in every index, and keep its addresses out (D15, D35).
+    """Destroy a contact with its history, relations and place in every index, whatever was merged with it, and leads
+    with its addresses; keep the addresses out (D15, D35).
 
-    Activities stay, for others are in them too, but name it no more: the party is taken out of each. The owner does
-    this, or whoever keeps the records of the division. Raises `NotAllowed`, `NotFound`.
+    Activities that are linked to nobody else go too, unless an incident needs them as evidence; the others name the
+    person no more. The owner does this, or whoever keeps the records of the division. Raises `NotAllowed`, `NotFound`.
     """
     begin_write(session)
-    contact = session.scalars(select(Contact).where(Contact.id == contact_id).with_for_update()
-                              .execution_options(populate_existing=True)).one_or_none()
-    if contact is None:
-        raise NotFound("contact")
-    must(who, Action.RECORD_DELETE, Thing(division=contact.division, owner=contact.owner))
-    addresses = {key for key in (contact.email_key, contact.private_key) if key}
+    group = _merged_with(session, contact_id)
+    for contact in group:
+        must(who, Action.RECORD_DELETE, Thing(division=contact.division, owner=contact.owner))
+    idents = [contact.id for contact in group]
+    addresses = {key for contact in group for key in (contact.email_key, contact.private_key) if key}
     for address in sorted(addresses):
         add(session, Suppression(digest=digest(address), reason=reason, by=who.actor))
-    counts = {"activities": _forget_party(session, contact_id, addresses)}
+    counts = _forget_party(session, who, idents, addresses)
     for table in (Opportunity, Project):
-        session.execute(update(table).where(col(table.contact_id) == contact_id).values(contact_id=None))
-    session.execute(update(Contact).where(col(Contact.merged_into) == contact_id).values(merged_into=""))
-    counts["relations"] = session.scalars(select(func.count()).select_from(Relation).where(_either(contact_id))).one()
-    session.execute(delete(Relation).where(_either(contact_id)))
+        session.execute(update(table).where(col(table.contact_id).in_(idents)).values(contact_id=None))
+    for lead in session.scalars(select(Opportunity).where(col(Opportunity.lead_key).in_(sorted(addresses)))).all():
+        lead.lead_name = lead.lead_email = lead.lead_key = lead.lead_phone = ""
+        session.execute(delete(RecordChange).where(
+            col(RecordChange.record_id) == lead.id, col(RecordChange.field).startswith("lead_", autoescape=True)))
+        crm_find.index_record(session, "opportunity", lead)
+    counts["relations"] = session.scalars(select(func.count()).select_from(Relation).where(_either(idents))).one()
+    session.execute(delete(Relation).where(_either(idents)))
     for gone in (RecordChange, RecordWord, ActivityLink, ActivitySuggestion):
-        session.execute(delete(gone).where(col(gone.record_id) == contact_id))
-    session.execute(delete(Contact).where(col(Contact.id) == contact_id))
+        session.execute(delete(gone).where(col(gone.record_id).in_(idents)))
+    session.execute(delete(Contact).where(col(Contact.id).in_(idents)))
     receipt = PurgeReceipt(record="contact", record_id=contact_id, by=who.actor, reason=reason, counts=counts)
     session.add(receipt)
     session.flush()
-    for request in session.scalars(select(OptOut).where(OptOut.contact_id == contact_id, OptOut.state == "open")):
+    for request in session.scalars(select(OptOut).where(col(OptOut.contact_id).in_(idents), OptOut.state == "open")):
         request.state, request.open_key = "purged", None
         request.closed, request.closed_by, request.receipt = now(), who.actor, receipt.id
     session.flush()
@@ -128,23 +133,52 @@ def may_purge(who: Who, contact: Contact) -> bool:
         within is Scope.DIVISION and contact.division in who.person.divisions)
 
 
-def _forget_party(session: Session, contact_id: str, addresses: set[str]) -> int:
-    """Take the person out of the parties of the activities they are linked to; returns how many."""
-    linked = session.scalars(select(Activity).join(
-        ActivityLink, col(ActivityLink.activity_id) == col(Activity.id)).where(
-        ActivityLink.record == "contact", ActivityLink.record_id == contact_id)).all()
+def _merged_with(session: Session, contact_id: str) -> list[Contact]:
+    """The contact that stands for this one, and all that were merged into it, locked. Raises `NotFound`."""
+    def locked(condition: Any) -> list[Contact]:
+        return list(session.scalars(select(Contact).where(condition).order_by(col(Contact.id)).with_for_update()
+                                    .execution_options(populate_existing=True)))
+
+    found = locked(col(Contact.id) == contact_id)
+    if not found:
+        raise NotFound("contact")
+    while found[0].merged_into:
+        found = locked(col(Contact.id) == found[0].merged_into) or found[:0]
+        if not found:
+            raise NotFound("contact")
+    group, wave = [*found], [found[0].id]
+    while wave:
+        more = locked(col(Contact.merged_into).in_(wave))
+        group, wave = [*group, *more], [contact.id for contact in more]
+    return group
+
+
+def _forget_party(session: Session, who: Who, idents: Sequence[str], addresses: set[str]) -> dict[str, int]:
+    """Destroy the activities that are linked to these contacts alone; take the person out of the parties of the others,
+    and of every copy of them. Returns how many of each."""
+    linked = session.scalars(select(Activity).where(col(Activity.id).in_(select(ActivityLink.activity_id).where(
+        ActivityLink.record == "contact", col(ActivityLink.record_id).in_(idents))))).all()
+    counts = {"activities": 0, "left": 0}
     for row in linked:
-        kept = [p for p in row.participants if str(p.get("email", "")).casefold() not in addresses]
-        if len(kept) != len(row.participants):
-            row.participants = kept
-        if links_of(session, row.id) <= 1 and row.matched != "unmatched":
+        others = session.scalars(select(func.count()).select_from(ActivityLink).where(
+            ActivityLink.activity_id == row.id, col(ActivityLink.removed).is_(None),
+            col(ActivityLink.record_id).not_in(idents))).one()
+        copies = [row.id, *session.scalars(select(Activity.id).where(Activity.variant_of == row.id))]
+        if not others and not is_evidence(session, copies):
+            destroy(session, who, copies)
+            counts["activities"] += 1
+            continue
+        counts["left"] += 1
+        for copy in session.scalars(select(Activity).where(col(Activity.id).in_(copies))):
+            copy.participants = [p for p in copy.participants if str(p.get("email", "")).casefold() not in addresses]
+        if not others:
             row.matched, row.reason = "unmatched", "purged"
     session.flush()
-    return len(linked)
+    return counts
 
 
-def _either(ident: str) -> Any:
-    return or_(col(Relation.from_id) == ident, col(Relation.to_id) == ident)
+def _either(idents: Sequence[str]) -> Any:
+    return or_(col(Relation.from_id).in_(idents), col(Relation.to_id).in_(idents))
 
 
 def _id(who: Who) -> str:

@@ -26,13 +26,13 @@ from store import audit, crm_find
 from store.access import Action, Thing
 from store.columns import now
 from store.crm_access import Who, must
-from store.crm_fields import FIELDS, TABLES, checked, closing, shown, source_of
+from store.crm_fields import FIELDS, NOT_SHARED, TABLES, checked, closing, shown, source_of
 from store.crm_records import NewActivity, add, fill, touch
 from store.crm_suppression import Digest, nobody, suppressed
 from store.crm_tables import Activity, ActivityLink, Contact, Organisation
 from store.crm_work_tables import Opportunity, Project, RecordCategory, RecordChange, Relation
 from store.database import begin_write, get_or_create
-from store.errors import BadState, NotFound
+from store.errors import BadState, NotAllowed, NotFound
 from store.firewall import closed
 from store.tables import new_id
 
@@ -45,7 +45,7 @@ ROLES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "works-with": (("contact",), ("contact", "organisation")),
     "file": (("document",), ("organisation", "contact", "opportunity", "project", "event", "issue"))}
 """What records can have to do with one another: role -> from which kinds, to which kinds (D4, D9, D10, Y3)."""
-NOT_SHARED: Final = frozenset({"notes", "interests"})
+PERSONAL: Final = frozenset({"notes", "interests"})
 """What of a contact another division does not see either, beside how to reach the person."""
 
 
@@ -128,32 +128,40 @@ def change(session: Session, who: Who, kind: str, ident: str, values: Mapping[st
 
 
 def read(session: Session, who: Who, kind: str, ident: str) -> dict[str, Any]:
-    """A record as somebody may see it, with its relations: what is hidden from another division is None. Audited."""
+    """A record as somebody may see it, with its relations: what is hidden from another division is None. Audited.
+
+    Raises `NotAllowed` for business of another division.
+    """
     must(who, Action.RECORD_LIST)
     audit.lock(session)
-    row = load(session, kind, ident)
-    hidden = closed(who.person, row.division) | NOT_SHARED if kind == "contact" and closed(
-        who.person, row.division) else frozenset()
+    row = seen(session, who, kind, ident)
+    hidden = _hidden(who, kind, row)
     values = {name: None if name in hidden else _plain(getattr(row, name)) for name in FIELDS[kind]}
     system = {name: _plain(getattr(row, name)) for name in (
         "division", "owner", "source", "source_url", "created", "updated", "last_contact_at", "closed",
         "merged_into", "size", "content_type", "opportunity_id") if hasattr(row, name)}
     audit.append(session, "crm:record:read", actor=who.actor, subject=ident, body={"kind": kind})
-    return {"kind": kind, "id": ident, **values, **system, "relations": relations(session, kind, ident)}
+    return {"kind": kind, "id": ident, **values, **system, "relations": relations(session, who, kind, ident)}
 
 
 def history(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, Any]]:
     """What changed in a record, the latest first: `{"at", "by", "field", "before", "after"}`; None is hidden."""
     must(who, Action.RECORD_LIST)
-    row = load(session, kind, ident)
-    hidden = closed(who.person, row.division) if kind == "contact" else frozenset()
-    hidden = hidden | NOT_SHARED if hidden else hidden
+    hidden = _hidden(who, kind, seen(session, who, kind, ident))
     rows = session.scalars(select(RecordChange).where(RecordChange.record_id == ident).order_by(
         col(RecordChange.id).desc()))
     audit.append(session, "crm:record:read", actor=who.actor, subject=ident, body={"kind": kind})
     return [{"at": c.at.isoformat(timespec="seconds"), "by": c.by, "field": c.field,
              "before": None if c.field in hidden else c.before, "after": None if c.field in hidden else c.after}
             for c in rows]
+
+
+def seen(session: Session, who: Who, kind: str, ident: str) -> Any:
+    """One record, when somebody may know of it. Raises `NotFound`, `NotAllowed`."""
+    row = load(session, kind, ident)
+    if kind in NOT_SHARED and row.owner != _id(who) and not who.sight.may_see(row.division):
+        raise NotAllowed("other-division")
+    return row
 
 
 def load(session: Session, kind: str, ident: str, *, lock: bool = False) -> Any:
@@ -201,7 +209,7 @@ def relate(session: Session, who: Who, role: str, source: tuple[str, str], targe
     if source[0] not in froms or target[0] not in tos or source == target:
         raise BadState(f"roles are {', '.join(ROLES)}, each between certain kinds of record")
     row = load(session, *source)
-    load(session, *target)
+    seen(session, who, *target)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
     key = (*source, *target, role)
     there = session.get(Relation, key)
@@ -215,13 +223,14 @@ def relate(session: Session, who: Who, role: str, source: tuple[str, str], targe
                  body={"role": role, "to": f"{target[0]}:{target[1]}"})
 
 
-def relations(session: Session, kind: str, ident: str) -> list[dict[str, str]]:
-    """What a record has to do with others: `{"role", "kind", "id", "title", "way"}`; `way` "to" or "from"."""
+def relations(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, str]]:
+    """What a record has to do with others: `{"role", "kind", "id", "title", "way"}`; `way` "to" or "from". Business of
+    another division is left out."""
     found: list[dict[str, str]] = []
     for row in session.scalars(select(Relation).where(Relation.from_kind == kind, Relation.from_id == ident)):
-        found.append(_relation(session, row.role, row.to_kind, row.to_id, "to"))
+        found += _relation(session, who, row.role, row.to_kind, row.to_id, "to")
     for row in session.scalars(select(Relation).where(Relation.to_kind == kind, Relation.to_id == ident)):
-        found.append(_relation(session, row.role, row.from_kind, row.from_id, "from"))
+        found += _relation(session, who, row.role, row.from_kind, row.from_id, "from")
     return sorted(found, key=lambda r: (r["role"], r["kind"], r["title"]))
 
 
@@ -258,7 +267,7 @@ def log(session: Session, who: Who, entry: Entry) -> str:
     if entry.type not in TYPES or not entry.subject.strip() or len(entry.subject) > 400 or len(entry.body) > 50_000:
         raise BadState(f"an activity is a {', '.join(TYPES)}, has a subject of at most 400 characters and a text")
     for record, ident in entry.about:
-        load(session, record, ident)
+        seen(session, who, record, ident)
     new = NewActivity(item_key=f"typed:{new_id()}", subject=entry.subject, body=entry.body, sent=entry.when or now(),
                       type=entry.type, division=division, due=entry.due,
                       matched=entry.about[0][0] if entry.about else "unmatched", reason="hand")
@@ -356,10 +365,18 @@ def _new_name(session: Session, key: str, own: str) -> None:
         raise BadState("there is an organisation of this name")
 
 
-def _relation(session: Session, role: str, kind: str, ident: str, way: str) -> dict[str, str]:
-    row = session.get(TABLES[kind], ident)
-    title = "" if row is None else (
-        " ".join(filter(None, (row.first_name, row.last_name))) if isinstance(row, Contact)
-        else str(getattr(row, "name", "") or getattr(row, "title", "")))
-    return {"role": role, "kind": kind, "id": ident, "title": title, "way": way}
+def _relation(session: Session, who: Who, role: str, kind: str, ident: str, way: str) -> list[dict[str, str]]:
+    try:
+        row = seen(session, who, kind, ident)
+    except (NotAllowed, NotFound):
+        return []
+    title = (" ".join(filter(None, (row.first_name, row.last_name))) if isinstance(row, Contact)
+             else str(getattr(row, "name", "") or getattr(row, "title", "")))
+    return [{"role": role, "kind": kind, "id": ident, "title": title, "way": way}]
+
+
+def _hidden(who: Who, kind: str, row: Any) -> frozenset[str]:
+    """The fields of a record that are not for somebody."""
+    shut = closed(who.person, row.division) if kind == "contact" else frozenset()
+    return shut | PERSONAL if shut else shut
 

@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from store.access import Person
 from store.desk_history import close_incident, history, incident_of, incidents
-from store.desk_queue import family, party, queue, row, somebody_reviews, thing, within
+from store.desk_queue import family, party, queue, ranked, row, somebody_reviews, thing, within
 from store.desk_types import (
     BULK_MOST,
     RULES,
@@ -44,4 +44,4 @@ Viewer: TypeAlias = Person
 __all__ = ["BULK_MOST", "RULES", "Bulk", "Event", "Family", "Filing", "Incident", "Member", "Outcome", "QueuePage",
            "QueueRow", "Redaction", "Rules", "Ruling", "RulingState", "Tab", "Viewer", "claim", "close_incident",
            "family", "history", "incident_of", "incidents", "party", "pending", "propose", "propose_all", "queue",
-           "row", "second", "second_all", "somebody_reviews", "thing", "unclaim", "undo", "within"]
+           "ranked", "row", "second", "second_all", "somebody_reviews", "thing", "unclaim", "undo", "within"]

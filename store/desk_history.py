@@ -87,5 +87,5 @@ def _code(body: dict[str, Any]) -> str:
 
 
 def _value(row: IncidentRow, case: str) -> Incident:
-    return Incident(row.number, case, row.kind, row.state, row.evidence_hold, row.persons, row.elements, row.exposure,
-                    row.division, row.opened, row.opened_by)
+    return Incident(row.number, case, row.kind, row.state, row.evidence_hold, row.suspends, row.persons, row.elements,
+                    row.exposure, row.division, row.opened, row.opened_by)

@@ -34,6 +34,8 @@ _TO_DECIDE = (Tab.QUEUE, Tab.UNREADABLE, Tab.SECOND)
 _ORDER = (col(DeskCase.rank), col(DeskCase.due), col(DeskCase.opened), col(DeskCase.case_id))
 _AFTER = re.compile(r"(-?\d{1,9})\.(\d{1,17})\.(\d{1,17})\.(\d{1,10})")
 _CODE = re.compile(r"[a-z_]{1,40}")
+_AT_ONCE = 500
+"""Keys in one question; databases take so many values only."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOUND = tuple[DeskCase, Case]
 
@@ -74,6 +76,15 @@ def queue(session: Session, person: Person, *, tab: str = "queue", division: str
     shown = found[:limit]
     counts, late = _counts(session, person, scopes, moment)
     return QueuePage(_rows(session, shown, moment), _cursor(shown[-1][0]) if len(found) > limit else "", counts, late)
+
+
+def ranked(session: Session, *, closed: bool = False) -> tuple[tuple[QueueRow, Case], ...]:
+    """Every held case in the queue's order, for a list at the terminal; with `closed` every other after them."""
+    query = sa.select(DeskCase, Case).join(Case, col(Case.id) == col(DeskCase.case_id)).order_by(
+        col(DeskCase.tab) == "", *_ORDER)
+    found = [(desk, case) for desk, case in session.execute(
+        query if closed else query.where(col(Case.state) == CaseState.HELD))]
+    return tuple(zip(_rows(session, found, now()), (case for _, case in found), strict=True))
 
 
 def row(session: Session, number: str) -> QueueRow:
@@ -207,8 +218,9 @@ def _counts(session: Session, person: Person, scopes: Sequence[str], moment: dat
 
 
 def _rows(session: Session, found: Sequence[_FOUND], moment: datetime) -> tuple[QueueRow, ...]:
-    waiting = {ruling.case_id: ruling for ruling in session.scalars(select(RulingRow).where(
-        col(RulingRow.open_key).in_([str(desk.case_id) for desk, _ in found])))}
+    open_keys = [str(desk.case_id) for desk, _ in found]
+    waiting = {ruling.case_id: ruling for start in range(0, len(open_keys), _AT_ONCE) for ruling in session.scalars(
+        select(RulingRow).where(col(RulingRow.open_key).in_(open_keys[start:start + _AT_ONCE])))}
     return tuple(_row(desk, case, waiting.get(desk.case_id), moment) for desk, case in found)
 
 

@@ -77,6 +77,7 @@ class RulingRow(Row, table=True):
     CRM and the mailbox is not done yet), done, undone, refused (the second person did not agree). `open_key` is filled
     and unique while nothing is in effect, so that a case never has two. `made_key` and `second_key` are the keyed
     hashes of the two persons' addresses, by which the database refuses a party. `batch` ties rulings made together.
+    `suspends`: the incident of an escalation suspends the tracking of those who tracked the item.
     """
 
     __tablename__ = "ruling"
@@ -99,6 +100,7 @@ class RulingRow(Row, table=True):
     made_key: str = Field(max_length=64)
     made: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     seconds: float = 10.0
+    suspends: bool = False
     needs_second: bool = False
     why_second: str = Field(default="", max_length=64)
     second_by: str = Field(default="", max_length=32)
@@ -116,7 +118,8 @@ class RulingRow(Row, table=True):
 class IncidentRow(Row, table=True):
     """A case that was escalated: a possible breach. Stays for the register of incidents.
 
-    While `evidence_hold` is set the content of the case is kept, whatever else is due. Codes and counts only.
+    While `evidence_hold` is set the content of the case is kept, whatever else is due; with `suspends`, what its
+    trackers track is held as long as it is open (`store.suspended`). Codes and counts only.
     """
 
     __tablename__ = "incident"
@@ -127,6 +130,7 @@ class IncidentRow(Row, table=True):
     kind: str = Field(max_length=64)
     state: str = Field(default="open", max_length=16)
     evidence_hold: bool = True
+    suspends: bool = False
     persons: int = 0
     elements: int = 0
     exposure: int = 1

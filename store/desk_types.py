@@ -41,6 +41,10 @@ class RulingState(StrEnum):
     REFUSED = "refused"
 
 
+CONFIRMED_BEFORE: Final = "confirmed-before"
+RULE_ENDED: Final = "rule-ended"
+"""Why an item is held in which nothing was found that counts: a reviewer confirmed its content before, or the allow
+rule it passed by ended before it was linked. Its risk says little, so a release needs a second person."""
 BULK_MOST: Final = 50
 """Cases ruled on in one act, at most."""
 
@@ -143,8 +147,8 @@ class QueuePage:
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """A ruling on a case. `effective_at` is None while a second person is needed; `why_second` says why one is (a
-    code: critical, high, persons, bulk, unread). `by` and `second_by` are ids of persons. `result` tells, when it is
-    done, what became of it: linked, held-anew, deleted, escalated, restored."""
+    code: critical, high, persons, bulk, unread, confirmed-before, rule-ended). `by` and `second_by` are ids of
+    persons. `result` tells, when it is done, what became of it: linked, held-anew, deleted, escalated, restored."""
 
     id: str
     case: str
@@ -203,13 +207,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A possible breach. `case` is its case number; the content is kept while `evidence_hold` is set."""
+    """A possible breach. `case` is its case number; the content is kept while `evidence_hold` is set; what
+    its trackers track is held while it is open and `suspends`."""
 
     number: str
     case: str
     kind: str
     state: str
     evidence_hold: bool
+    suspends: bool
     persons: int
     elements: int
     exposure: int

@@ -135,8 +135,8 @@ class NotFound(StoreError):
     """There is no such record."""
 
     code = "not-found"
-    hint = ("Check the id; `mailweir queue list`, `crm list`, `mailbox list`, `rescan --list`, `user list` show what "
-            "there is.")
+    hint = ("Check the id; `mailweir queue list`, `crm list`, `mailbox list`, `rescan --list`, `user list`, "
+            "`policy allow list` show what there is.")
 
 
 class RolesClash(StoreError):
@@ -157,10 +157,12 @@ class NotAllowed(StoreError):
     """This person may not do this, so nothing was changed."""
 
     code = "not-allowed"
-    hint = "docs/operators/roles.md lists who may do what; the code in brackets is explained there."
+    hint = "docs/operators/roles.md lists who may do what. The rules of behaviour are signed at the first sign-in."
 
     def __init__(self, why: str = "") -> None:
-        super().__init__(why)
+        from store.access import REFUSALS  # here: the table needs nothing of ours, and only a refusal needs it
+
+        super().__init__(f"{why}: {REFUSALS[why]}" if why in REFUSALS else why)
         self.why = why
         """a code of `store.access.REFUSALS`"""
 
@@ -169,7 +171,8 @@ class BadState(StoreError):
     """This step does not follow from the state the item is in, so nothing was changed."""
 
     code = "bad-state"
-    hint = "Look with `mailweir queue show CASE`, `rescan --list` or `user list`; somebody may have changed it already."
+    hint = ("Look with `mailweir queue show CASE`, `rescan --list`, `audit week` or `user list`; somebody may have "
+            "changed it already.")
 
 
 class BadAuditBody(StoreError):

@@ -57,6 +57,3 @@ class JobTry(Row, table=True):
     due: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     parked: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
-
-
-LEASE_TABLES = (ExecutorLease, NamedLease, JobTry)

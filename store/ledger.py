@@ -17,17 +17,7 @@
 What may follow what is `NEXT`. A step that was done already changes nothing and writes no second audit
 row; a step that contradicts what happened raises `BadState`.
 
-The state of a message over all its copies (design: "worst verdict wins") is decided in `decide`:
-
-    scan says   and                                                       then
-    pass        nobody else's copy is held, none was confirmed as personal     link    "decision"
-    pass        another person's copy of the message is held              hold    "other-copy-held"
-    pass        a reviewer confirmed this very content before (destroyed  hold    "confirmed-before"
-                it, redacted it, or made it an incident)
-    pass        this mailbox's copy is linked: same content, same policy      link    "already-linked"
-    block, review   a reviewer released this very content under this policy   link    "released-before"
-                    and nobody confirmed it as personal
-    block, review   otherwise                                             hold    "decision"
+The state of a message over all its copies (design: "worst verdict wins") is decided in `decide`, by `store.verdict`.
 """
 
 from __future__ import annotations
@@ -46,12 +36,13 @@ from store import audit, filing, quarantine
 from store.cases import next_number
 from store.columns import now
 from store.database import begin_write, get_or_create
-from store.desk_types import Filing
+from store.desk_types import CONFIRMED_BEFORE, Filing
 from store.errors import BadState, NotFound
 from store.summary import counts as kind_counts
 from store.summary import summary as summarise
-from store.tables import CONFIRMED, OPEN_CASE, Capture, CaptureState, Case, CaseState, Item, ItemState
-from store.watch_tables import OwedMark, UntrackRequest
+from store.tables import OPEN_CASE, Capture, CaptureState, Case, CaseState, Item, ItemState
+from store.verdict import Ruling, linked_before, rule
+from store.watch_tables import OwedMark
 
 SERVICE = "mailweir"
 """The actor of what nobody asked for in person."""
@@ -79,20 +70,6 @@ ENDED = (S.NOTIFIED, S.GONE, S.CANCELLED)
 DONE = (S.MARKED, *ENDED)
 """From here on, the same place tagged again is a new capture."""
 _WORSE = {"": 0, Verdict.PASS: 1, Verdict.REVIEW: 2, Verdict.BLOCK: 3}
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What is to be done with a capture, and why (a code, see the table above)."""
-
-    outcome: Literal["link", "hold"]
-    why: str
-    item_key: str
-
-    @property
-    def link(self) -> bool:
-        """True when the item may go to the CRM."""
-        return self.outcome == "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +161,13 @@ def scanned(session: Session, capture_id: str, *, item_key: str, content_hash: s
 
 
 def decide(session: Session, capture_id: str) -> Ruling:
-    """Decide with everything that is known of the message; see the table at the top of this module."""
+    """Decide with everything that is known of the message; see the table of `store.verdict`."""
     capture = get(session, capture_id, lock=True)
     item = _item_of(session, capture)
     if not _advance(capture, S.DECIDED):
         outcome: Literal["link", "hold"] = "link" if capture.outcome == "link" else "hold"
         return Ruling(outcome, capture.summary.get("why", "decision"), item.item_key)
-    ruling = _rule(session, capture, item)
+    ruling = rule(session, capture, item)
     capture.outcome = ruling.outcome
     capture.summary = capture.summary | {"why": ruling.why}
     verdict = capture.summary.get("verdict", "")
@@ -209,13 +186,14 @@ def objection(session: Session, capture_id: str) -> str:
     """Why a capture that was ruled "link" must be held all the same, "" when nothing speaks against it.
 
     Between the ruling and the link hours may pass (the CRM was away, the work was parked): another copy may be held,
-    or this content confirmed as personal, since then. What a reviewer released stays released.
+    this content confirmed as personal, or the allow rule it passes by withdrawn, since then. What a reviewer released
+    stays released.
     """
     capture = get(session, capture_id)
     if capture.summary.get("why") in ("released", "redacted"):
         return ""
-    ruling = _rule(session, capture, session.get_one(Item, capture.item_id))
-    return "" if ruling.link else ruling.why if ruling.why != "decision" else "confirmed-before"
+    ruling = rule(session, capture, session.get_one(Item, capture.item_id))
+    return "" if ruling.link else ruling.why if ruling.why != "decision" else CONFIRMED_BEFORE
 
 
 def linked(session: Session, capture_id: str, *, activity: str, matched: str, records: int,
@@ -423,38 +401,6 @@ def _item_of(session: Session, capture: Capture) -> Item:
     return item
 
 
-def _rule(session: Session, capture: Capture, item: Item) -> Ruling:
-    same = [case for case in session.scalars(select(Case).where(Case.item_id == item.id))
-            if case.content_hash == capture.content_hash]
-    passed = capture.summary.get("verdict") == Verdict.PASS
-    if passed and any(case.state in CONFIRMED for case in same):
-        return Ruling("hold", "confirmed-before", item.item_key)
-    if passed and _held_elsewhere(session, capture, item.id):
-        return Ruling("hold", "other-copy-held", item.item_key)
-    if passed:
-        return Ruling("link", "already-linked" if _linked_before(session, capture, item) else "decision", item.item_key)
-    if any(c.state == CaseState.RELEASED and c.policy == capture.summary.get("policy") for c in same) and not any(
-            c.state in CONFIRMED for c in same):
-        return Ruling("link", "released-before", item.item_key)
-    return Ruling("hold", "decision", item.item_key)
-
-
-def linked_before(session: Session, capture: Capture) -> Capture | None:
-    """This mailbox's earlier capture that linked the same content under the same policy and was not untracked."""
-    untracked = select(UntrackRequest.capture_id).where(col(UntrackRequest.outcome) == "untracked")
-    for earlier in session.scalars(select(Capture).where(
-            Capture.mailbox == capture.mailbox, Capture.item_id == capture.item_id, Capture.outcome == "link",
-            Capture.id != capture.id, Capture.content_hash == capture.content_hash, Capture.activity != "",
-            col(Capture.id).not_in(untracked)).order_by(col(Capture.created).desc())):
-        if earlier.summary.get("policy") == capture.summary.get("policy"):
-            return earlier
-    return None
-
-
-def _linked_before(session: Session, capture: Capture, item: Item) -> bool:
-    return item.state == ItemState.LINKED and linked_before(session, capture) is not None
-
-
 def forget_place(session: Session, capture: Capture) -> None:
     """The place is kept only while the state is still to be shown, or a case may still be released."""
     if capture.finished is None or session.get(OwedMark, capture.id) is not None:
@@ -472,14 +418,6 @@ def _reason(capture: Capture) -> str:
     if capture.summary.get("verdict") == Verdict.BLOCK:
         return "personal-information"
     return "unreadable" if capture.summary.get("unread") else "unclear"
-
-
-def _held_elsewhere(session: Session, capture: Capture, item_id: str) -> bool:
-    """Is another person's copy of this message held? One's own earlier copy does not count: taking the
-    attachment out and tagging again is what the notice advises."""
-    theirs = select(Case.id).join(Capture, col(Capture.case_id) == col(Case.id)).where(
-        Case.item_id == item_id, col(Case.state).in_(OPEN_CASE), Capture.mailbox != capture.mailbox)
-    return session.scalars(theirs.limit(1)).first() is not None
 
 
 def _open_cases(session: Session, item_id: str) -> int:

@@ -60,8 +60,6 @@ def how_of(action: str) -> str:
 
 ACTIONS: Final = tuple(sorted(action for action in EVENTS if how_of(action)))
 """The events that are readings."""
-REVEALS: Final = tuple(action for action in ACTIONS if how_of(action) == "reveal")
-EXPORTS: Final = tuple(action for action in ACTIONS if how_of(action) == "export")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,20 @@ from store.crypto import Keys
 from store.database import begin_write
 from store.desk_queue import party, row, same_family, thing_of
 from store.desk_tables import DeskCase, IncidentRow, RulingRow
-from store.desk_types import BULK_MOST, RULES, Bulk, Outcome, QueueRow, Redaction, Rules, Ruling, RulingState, Tab
+from store.desk_types import (
+    BULK_MOST,
+    CONFIRMED_BEFORE,
+    RULE_ENDED,
+    RULES,
+    Bulk,
+    Outcome,
+    QueueRow,
+    Redaction,
+    Rules,
+    Ruling,
+    RulingState,
+    Tab,
+)
 from store.errors import BadState, NotAllowed, NotFound
 from store.leases import db_now
 from store.tables import Capture, Case, CaseState, new_id
@@ -82,9 +95,11 @@ def unclaim(session: Session, number: str, person: Person) -> QueueRow:
 # ------------------------------------------------------------------------------------------------- rulings
 
 def propose(session: Session, keys: Keys, number: str, person: Person, outcome: str, reason: str, *,
-            redaction: Redaction | None = None, seconds: float = 10.0, rules: Rules = RULES) -> Ruling:
+            redaction: Redaction | None = None, suspend: bool = False, seconds: float = 10.0,
+            rules: Rules = RULES) -> Ruling:
     """Rule on a case: "release", "redact" (with the `redaction`), "delete" or "escalate"; `reason` is a code, for an
-    escalation the kind of incident. It takes effect in `seconds`, or after a second person agreed.
+    escalation the kind of incident. It takes effect in `seconds`, or after a second person agreed. `suspend`: until the
+    incident is closed, what those track who tracked this item is held whatever is found (`store.suspended`).
 
     Claims the case when nobody has. Raises `NotFound`, `NotAllowed`, `BadState` when the case is not open, somebody
     else has it, a ruling waits already, or the outcome and the redaction do not fit.
@@ -92,12 +107,15 @@ def propose(session: Session, keys: Keys, number: str, person: Person, outcome: 
     wanted = _outcome(outcome, reason, seconds)
     if (wanted is Outcome.REDACT) != (redaction is not None):
         raise BadState("a redacted copy goes with the outcome redact, and with no other")
+    if suspend and wanted is not Outcome.ESCALATE:
+        raise BadState("tracking is suspended by an incident only")
     case, desk = _locked(session, number)
     _must(session, keys, desk, person, ACTIONS[wanted])
     _free_for(session, case, desk, person, rules)
     if redaction is not None:
         quarantine.keep_redacted(session, keys, desk.case_id, redaction.mail, redaction.extraction)
-    made = _make(session, keys, case, desk, person, wanted, reason, seconds, _why_second(case, desk, wanted, rules))
+    made = _make(session, keys, case, desk, person, wanted, reason, seconds, _why_second(case, desk, wanted, rules),
+                 suspend=suspend)
     return _value(made, case.number)
 
 
@@ -113,18 +131,22 @@ def propose_all(session: Session, keys: Keys, numbers: Sequence[str], person: Pe
     if wanted is Outcome.REDACT or not 1 <= len(distinct) <= BULK_MOST:
         raise BadState(f"together go 1 to {BULK_MOST} cases, and no redaction")
     begin_write(session)
-    lead = session.get_one(DeskCase, cases.get(session, distinct[0]).id)
-    fit: list[tuple[Case, DeskCase]] = []
+    theirs: dict[str, tuple[Case, DeskCase]] = {}
     refused: dict[str, str] = {}
     for number in sorted(distinct):
         case, desk = _locked(session, number)
-        if desk.case_id != lead.case_id and not same_family(lead, desk):
-            raise BadState(f"case {case.number} is of another family")
         try:
-            _must(session, keys, desk, person, ACTIONS[wanted])
-            _free_for(session, case, desk, person, rules)
+            _must(session, keys, desk, person, ACTIONS[wanted])  # first: of other cases nothing is told, no kinship
+            theirs[number] = case, desk
         except NotAllowed as no:
             refused[number] = no.why
+    lead = next((theirs[number][1] for number in distinct if number in theirs), None)
+    fit: list[tuple[Case, DeskCase]] = []
+    for number, (case, desk) in theirs.items():
+        if lead is None or (desk.case_id != lead.case_id and not same_family(lead, desk)):
+            raise BadState(f"case {case.number} is of another family")
+        try:
+            _free_for(session, case, desk, person, rules)
         except BadState:
             refused[number] = BadState.code
         else:
@@ -305,7 +327,8 @@ def _effect(session: Session, case: Case, ruling: RulingRow) -> tuple[tuple[Capt
     desk = filing.of(session, case)
     incident = IncidentRow(
         number=cases.next_number(session, "incident", "IN"), case_id=desk.case_id, kind=why, persons=desk.persons,
-        elements=desk.elements, exposure=desk.exposure, division=desk.division, opened_by=who)
+        elements=desk.elements, exposure=desk.exposure, division=desk.division, opened_by=who,
+        suspends=ruling.suspends)
     session.add(incident)
     session.flush()
     cases.escalate(session, case.number, actor=who, reason=why, incident=incident.number)
@@ -313,13 +336,13 @@ def _effect(session: Session, case: Case, ruling: RulingRow) -> tuple[tuple[Capt
 
 
 def _make(session: Session, keys: Keys, case: Case, desk: DeskCase, person: Person, outcome: Outcome, reason: str,
-          seconds: float, why: str, batch: str = "") -> RulingRow:
+          seconds: float, why: str, batch: str = "", *, suspend: bool = False) -> RulingRow:
     moment = db_now(session)
     made = RulingRow(
         case_id=desk.case_id, open_key=str(desk.case_id), outcome=outcome, reason=reason,
         state=S.SECOND if why else S.WAITING, batch=batch, tagger=desk.tagger, made_by=person.id,
-        made_key=_key(keys, person), made=moment, seconds=seconds, needs_second=bool(why), why_second=why,
-        effective=None if why else moment + timedelta(seconds=seconds))
+        made_key=_key(keys, person), made=moment, seconds=seconds, suspends=suspend,
+        needs_second=bool(why), why_second=why, effective=None if why else moment + timedelta(seconds=seconds))
     session.add(made)
     if desk.claimed_by != person.id:
         _claim(desk, person)
@@ -327,7 +350,7 @@ def _make(session: Session, keys: Keys, case: Case, desk: DeskCase, person: Pers
         desk.tab = Tab.SECOND
     session.flush()
     audit.append(session, "quarantine:case:ruled", actor=person.id, subject=case.number, body={
-        "ruling": made.id, "outcome": outcome, "reason": reason, "second": why, "batch": batch})
+        "ruling": made.id, "outcome": outcome, "reason": reason, "second": why, "batch": batch, "suspends": suspend})
     return made
 
 
@@ -339,6 +362,8 @@ def _why_second(case: Case, desk: DeskCase, outcome: Outcome, rules: Rules) -> s
         return desk.band
     if desk.persons >= rules.second_persons:
         return "persons"
+    if case.reason in (CONFIRMED_BEFORE, RULE_ENDED):
+        return case.reason
     return "unread" if rules.second_unread and case.summary.get("unread") else ""
 
 

@@ -10,9 +10,11 @@ The shape is stored and shown by `queue show --json`, so names are only ever add
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pii_scan.findings import Decision
+from store.allow import MARK
 
 MAX_FINDINGS = 200
 """Lines kept per decision; the rest are counted in "more"."""
@@ -42,12 +44,17 @@ def summary(decision: Decision) -> dict[str, Any]:
     kept: dict[str, Any] = {
         "verdict": decision.verdict.value, "rule": decision.rule, "policy": decision.policy,
         "categories": [str(category) for category in decision.categories],
-        "findings": lines[:MAX_FINDINGS], "exempt": list(passed.values())[:MAX_FINDINGS],
+        "findings": lines[:MAX_FINDINGS], "exempt": _rules_first(passed.values())[:MAX_FINDINGS],
         "unread": [{"place": u.place, "code": u.code} for u in decision.unread[:MAX_FINDINGS]],
         "persons": decision.persons, "minors": decision.minors, "doubt": round(decision.doubt, 3),
         "sensitivity": decision.sensitivity}
     more = max(0, len(lines) - MAX_FINDINGS) + max(0, len(decision.unread) - MAX_FINDINGS)
     return kept | ({"more": more} if more else {})
+
+
+def _rules_first(exempt: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What allow rules exempted before the rest: the link asks whether they are in force still."""
+    return sorted(exempt, key=lambda line: not line["exempt"].startswith(MARK))
 
 
 def counts(kept: dict[str, Any]) -> dict[str, int]:

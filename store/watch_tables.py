@@ -99,6 +99,3 @@ class UntrackRequest(Row, table=True):
     closed: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     closed_by: str = Field(default="", max_length=320)
     outcome: str = Field(default="", max_length=32)
-
-
-WATCH_TABLES = (WatchedMailbox, WatchedFolder, WatchCursor, OwedMark, UntrackRequest)

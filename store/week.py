@@ -336,9 +336,20 @@ def overdue(session: Session, rules: WeekRules, *, at: datetime | None = None) -
 
 
 def reaches(session: Session, week: str, rules: WeekRules) -> bool:
-    """Whether the audit goes back to this week or to the one after it: of earlier ones nobody makes a pack."""
+    """Whether the week has a pack, or the audit goes back to it or to the one after it: of earlier ones nobody makes
+    a pack."""
+    if session.get(WeekPack, week) is not None:
+        return True
     first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
     return not first or week >= week_before(week_of(datetime.fromisoformat(first), rules.zone), rules.zone)
+
+
+def latest(session: Session, rules: WeekRules) -> str:
+    """The last week that is over, if anything was audited in it or before; else the one that runs."""
+    running = week_of(now(), rules.zone)
+    over = week_before(running, rules.zone)
+    first = session.execute(select(func.min(col(AuditEvent.at)))).scalar()
+    return over if first and first < bounds(over, rules.zone)[1].isoformat() else running
 
 
 def missing(session: Session, rules: WeekRules, *, at: datetime | None = None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from capture.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Allow rules: what a reviewer found to be no personal information.")
+app = typer.Typer(no_args_is_help=True, help="Allow rules: what is not to be held again.")
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -127,10 +127,11 @@ def allow_withdraw(
 
 
 def backtest(rule: RuleId, home: Home = None, json_out: AsJson = False, actor: Person = "") -> None:
-    """Look up what an allow rule would have let pass, over what is still stored.
+    """Look up what an allow rule would have let pass.
 
-    Exits 0 when nothing confirmed would have passed, 1 when a confirmed hit is among it: then nobody can approve the
-    rule. Cases whose content is destroyed are counted as gone: nothing can be said about them.
+    Over the held items whose content is still stored; the others are counted as gone, and nothing can be said about
+    them. Exits 0 when nothing confirmed would have passed, 1 when a confirmed hit is among it: then nobody can
+    approve the rule.
     """
     from capture.allowing import backtest as run
     from capture.terminal import as_json, progress, say

@@ -83,7 +83,7 @@ def show(
 @app.command()
 def week(
     name: Annotated[str, typer.Option(
-        "--week", help="Which week, e.g. 2026-W47. [default: the last that is over]")] = "",
+        "--week", help="Which week, e.g. 2026-W47. [default: the last that is over, or the first while it runs]")] = "",
     sign: Annotated[bool, typer.Option("--sign", help="Sign it, as the auditor --actor names.")] = False,
     comment: Annotated[list[str] | None, typer.Option(
         "--comment", help="With --sign: FLAG=TEXT, what you say about a flag; may be given several times.")] = None,
@@ -91,10 +91,11 @@ def week(
     actor: Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered auditor.")] = "",
     home: Home = None, json_out: AsJson = False,
 ) -> None:
-    """Show the auditor's week: who did what out of the ordinary, and 20 readings drawn by lot.
+    """Show the auditor's week, or sign it.
 
-    With --sign every flag needs a comment. The auditor can be neither reviewer nor administrator. A week that is not
-    over is shown as it stands and cannot be signed. Exits 0 when signed or nothing is flagged, 1 when it waits.
+    Who did what out of the ordinary, and 20 readings drawn by lot. With --sign every flag needs a comment. The
+    auditor can be neither reviewer nor administrator. A week that is not over is shown as it stands and cannot be
+    signed. Exits 0 when signed or nothing is flagged, 1 when it waits.
     """
     from capture.errors import BadInput
     from capture.terminal import as_json, say

@@ -34,7 +34,10 @@ def queue_list(
     home: Home = None, json_out: AsJson = False,
     all_cases: Annotated[bool, typer.Option("--all", help="Closed cases too.")] = False, actor: Actor = "",
 ) -> None:
-    """List held items: case, kinds, places, age. No subject lines, no values."""
+    """List held items, the worst first: risk, kinds, age.
+
+    No subject lines, no values. The order is that of the desk: risk, then overdue, then age.
+    """
     from capture.desk import list_cases
     from capture.terminal import as_json, short, table
 
@@ -42,9 +45,10 @@ def queue_list(
     if json_out:
         as_json(rows)
     else:
-        table("", ["case", "state", "verdict", "kinds", "not read", "trackers", "opened"],
-              [(r["case"], r["state"], r["verdict"], ", ".join(r["kinds"]), ", ".join(r["unread"]), r["trackers"],
-                short("opened", r["opened"])) for r in rows])
+        table("", ["case", "stands", "risk", "kinds", "not read", "trackers", "opened", "due"],
+              [(r["case"], r["stands"], f"{r['risk']} {r['band']}", ", ".join(r["kinds"]), ", ".join(r["unread"]),
+                r["trackers"], short("opened", r["opened"]),
+                "OVERDUE" if r["overdue"] else short("due", r["due"])) for r in rows])
 
 
 @app.command("show")
@@ -114,13 +118,33 @@ def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "
 def queue_escalate(
     case: Case, actor: Person,
     kind: Annotated[str, typer.Option("--reason", help="Kind of incident, as a short code: e.g. sent-outside.")],
+    suspend: Annotated[bool, typer.Option(
+        "--suspend", help="Hold everything its trackers track, until the incident is closed.")] = False,
     home: Home = None,
 ) -> None:
-    """Make a held item an incident: its content is kept as evidence until the incident is closed."""
+    """Make a held item an incident.
+
+    Its content is kept as evidence until the incident is closed.
+    """
     from capture.desk import escalate_case
     from capture.terminal import say
 
-    say(escalate_case(_settings(home), case, reason=kind, actor=actor))
+    say(escalate_case(_settings(home), case, reason=kind, actor=actor, suspend=suspend))
+
+
+@app.command("close")
+def queue_close(
+    incident: Annotated[str, typer.Argument(help="Number of the incident, e.g. IN-2026-000001.")],
+    reason: Reason, actor: Person, home: Home = None,
+) -> None:
+    """Close an incident. For the privacy officer.
+
+    Its case waits for a decision again.
+    """
+    from capture.desk import close_incident
+    from capture.terminal import say
+
+    say(close_incident(_settings(home), incident, reason=reason, actor=actor))
 
 
 @app.command("undo")

@@ -68,13 +68,6 @@ class Compound:
         """A storage as a compound file of its own."""
         return write_compound([(path, self.read(*storage, *path)) for path in self.below(storage)])
 
-    def class_of(self, storage: Sequence[str]) -> str:
-        """The class id of a storage; empty when it has none."""
-        try:
-            return str(self._ole.getclsid(list(storage)) if storage else self._ole.root.clsid)
-        except OSError:
-            return ""
-
 
 class _Entry:
     def __init__(self, name: str, content: bytes | None) -> None:

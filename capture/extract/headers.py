@@ -70,11 +70,6 @@ def _flush(pending: bytes, charset: str) -> str:
     return decode(pending, charset.partition("*")[0]).text if pending else ""
 
 
-def header_text(value: object, limit: int) -> str:
-    """Return a header value as a person reads it, at most `limit` characters of it."""
-    return decode_words(to_text(value, limit)[0])
-
-
 _ALPHABET: Final = bytes(range(65, 91)) + bytes(range(97, 123)) + bytes(range(48, 58)) + b"+/"
 _NO_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET) - {ord("=")})
 _BLANK: Final = b" \t\r\n\x0b\x0c"

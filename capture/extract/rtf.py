@@ -23,7 +23,6 @@ from pii_scan.text import Label
 _TOKEN = re.compile(
     rb"\\(?P<word>[A-Za-z]{1,40})(?P<number>-?\d{1,10})?[ ]?|\\'(?P<hex>[0-9A-Fa-f]{2})|\\(?P<symbol>[^A-Za-z])"
     rb"|(?P<brace>[{}])|(?P<break>[\r\n]+)|(?P<run>[^\\{}\r\n]+)", re.DOTALL)
-_HEX_ONLY = re.compile(rb"^[0-9A-Fa-f\s]*$")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _BINARY_DESTINATIONS = frozenset({"pict", "objdata", "datafield"})
 _MAX_GROUPS = 1_000_000

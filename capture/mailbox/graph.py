@@ -13,10 +13,11 @@ from threading import Event
 from capture.clouds import cloud_of
 from capture.mailbox import graph_check, states
 from capture.mailbox.graph_hooks import Subscriptions
-from capture.mailbox.graph_http import PATIENCE, GraphHttp
+from capture.mailbox.graph_http import GraphHttp
 from capture.mailbox.graph_items import GraphItems
 from capture.mailbox.graph_watch import GraphWatch
 from capture.mailbox.tokens import TokenProvider, graph_tokens
+from capture.pace import PATIENCE
 from capture.ports import Changes, Check, Folder, ItemRef, Mailbox, MailItem, Sighting, Stamp
 from capture.settings import GraphSettings, Settings
 from store.database import Database, open_database

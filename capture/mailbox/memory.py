@@ -127,11 +127,6 @@ class MemoryMailbox:
         with self._lock:
             self._faults[method] += [(mailbox, error)] * times
 
-    def mend(self) -> None:
-        """Take every planned fault back."""
-        with self._lock:
-            self._faults.clear()
-
     def before(self, method: str, action: Callable[[], object]) -> None:
         """Run `action` once, just before the next call of `method` does its work."""
         self._hooks[method] = action

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from capture.masks import pieces, prose
+from capture.masks.asking import ask
 from capture.masks.found import FORM, SENTENCE, WORD, Found, Grid, Span
 from capture.masks.patterns import forms, without_links, year_of
 from capture.masks.people import People
@@ -30,7 +30,6 @@ from capture.masks.words import PLAIN_CAPITALS, folded, is_ordinary, may_be_name
 from pii_scan.columns import KINDS, guess_name
 from pii_scan.findings import Category, Report
 from pii_scan.folding import small_plain
-from pii_scan.recognizers.names import NameFinder, check_model
 from pii_scan.text import Block, Extraction, Label, Part, Table
 
 ASKED = 30_000
@@ -43,18 +42,6 @@ _BETWEEN = re.compile(r"[;<>\"()\[\]\n]+|[^\s,;<>\"()]*[@:][^\s,;<>\"()]*")
 _WORDS = re.compile(r"[^\W\d_]+")
 _LETTERS = frozenset((Label.TEXT, Label.NOTE, Label.HIDDEN))
 _WHOLE = {Label.NAME: ("file name", "file-name"), Label.LINK: ("link", "link-form")}
-
-_finder: NameFinder | None = None
-_finder_lock = threading.Lock()
-
-
-def ask(text: str) -> Sequence[tuple[int, int]]:
-    """Where the language model sees persons. Raises `ModelMissing` when it is not installed."""
-    global _finder
-    with _finder_lock:
-        if _finder is None:
-            _finder = NameFinder(check_model())
-        return _finder.persons([text.replace("\n", " ")])[0]
 
 
 class Masker:
@@ -196,9 +183,9 @@ class Masker:
 
     # the page
 
-    def view(self, offset: int, limit: int, only: int | None) -> CaseView:
-        """A page, see `capture.masked.view`."""
-        parts, seen, shown = [], 0, 0
+    def view(self, offset: int, limit: int, only: int | None, heavy: int | None = None) -> CaseView:
+        """A page, see `capture.masked.view`; `heavy` is the weight after which it ends."""
+        parts, seen, shown, weight = [], 0, 0, 0
         for p, part in enumerate(self.extraction.parts):
             counted = sum(map(pieces.count, part.blocks))
             blocks: list[BlockView] = []
@@ -207,8 +194,11 @@ class Masker:
                 for b, block in enumerate(part.blocks):
                     many = pieces.count(block)
                     for n in range(max(0, offset - before), min(many, offset + limit - before)):
+                        if heavy is not None and weight >= heavy:
+                            break
                         blocks.append(self._piece(p, b, block, n, many))
                         shown += 1
+                        weight += pieces.weight(block, n)
                     before += many
                 seen += counted
             parts.append(self._part(p, part, tuple(blocks), counted))

@@ -8,6 +8,8 @@ TEXT = 4_000
 """Characters of a piece of text, about."""
 ROWS = 50
 """Rows of a piece of a table."""
+ROW = 160
+"""A row of a table takes as much room as so many characters of text."""
 
 
 def count(block: Block | Table) -> int:
@@ -15,6 +17,14 @@ def count(block: Block | Table) -> int:
     if isinstance(block, Table):
         return max(1, -(-len(block.rows) // ROWS))
     return max(1, -(-len(block.text) // TEXT))
+
+
+def weight(block: Block | Table, n: int) -> int:
+    """How much room piece `n` (from 0) takes, in characters of running text."""
+    if isinstance(block, Table):
+        return ROW * max(1, min(ROWS, len(block.rows) - n * ROWS))
+    lo, hi = cut(block.text, n)
+    return hi - lo
 
 
 def cut(text: str, n: int) -> tuple[int, int]:

@@ -42,7 +42,7 @@ RULES: Final[dict[str, tuple[str, str]]] = {
     "employment": ("sentence", "A sentence about somebody's employment, pay or conduct at work."),
     "belief": ("sentence", "A sentence about somebody's origin, belief, politics or orientation."),
     "finance": ("sentence", "A sentence about somebody's money."),
-    "sentence": ("sentence", "The sentence model takes this sentence for something personal."),
+    "sentence": ("sentence", "Taken as a whole the wording is personal, says the sentence model."),
     "exact_list": ("listed value", "A value of a list of known personal values."),
     "filled_form": ("form", "A form that somebody filled in."),
 }
@@ -76,6 +76,15 @@ EXEMPTIONS: Final[dict[str, str]] = {
     "work-label": "It is called a work number or address.",
     "fiction": "The text says that these people are invented.",
 }
+
+CUES: Final[dict[str, str]] = {
+    "self": "the writer", "you": "the reader", "third": "a person", "we": "a group", "kin": "relatives",
+    "role": "somebody's role", "health": "health", "family": "family and private life", "work": "employment",
+    "education": "studies", "money": "money", "credentials": "passwords", "crime": "crime",
+    "immigration": "immigration", "belief": "origin, belief or politics", "home": "a home", "birth": "a birth",
+    "id": "identity papers",
+}
+"""What the words are about that the sentence model went by."""
 
 MASKS: Final[dict[str, str]] = {
     "unknown-word": "Not an ordinary word: it may name somebody.",
@@ -159,7 +168,14 @@ def explain(finding: Finding) -> Why:
     told.append(f"Score {finding.score:.2f} of 1.")
     return Why(finding.category, finding.rule, " ".join(dict.fromkeys(told)),
                tuple(code.partition("@")[0] for code in finding.why), finding.score, finding.count, finding.exempt,
-               EXEMPTIONS.get(finding.exempt, f"It does not count: {finding.exempt}.") if finding.exempt else "")
+               _exemption(finding.exempt))
+
+
+def _exemption(code: str) -> str:
+    """Why a finding does not count; "" when it does."""
+    if code.startswith("allow:"):
+        return f"The allow rule {code.removeprefix('allow:')} covers it."
+    return EXEMPTIONS.get(code, f"It does not count: {code}.") if code else ""
 
 
 def because(code: str) -> Why:
@@ -182,9 +198,10 @@ def _sentence(code: str) -> str:
         case "wording":
             return _WORDINGS.format(words)
         case "sentence":
-            return f"The sentence model gives {rest} of 1."
+            return ""  # the score of the finding says it
         case "cue":
-            return f"Words of {words.removesuffix('?')}{' perhaps' if words.endswith('?') else ''}."
+            about = CUES.get(rest.removesuffix("?"), words.removesuffix("?"))
+            return f"It has words that {'may speak' if rest.endswith('?') else 'speak'} of {about}."
         case "list":
             return "It stands on the list named here." if not rest else f"List: {words}."
         case "form":

@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -147,7 +147,7 @@ def write(db: Database, *tables: tuple[Any, Sequence[dict[str, Any]]]) -> None:
 def searches(kind: str, db: Database, count: int) -> bool:
     """Common and rare words, several words, a region; timelines."""
     chance = random.Random(11)  # noqa: S311 - invented text
-    asked = {
+    asked: dict[str, Callable[[], dict[str, Any]]] = {
         "a rare word": lambda: {"text": f"person{chance.randrange(50_000)}"},
         "a word of half the subjects": lambda: {"text": chance.choice(TOPICS)},
         "three words": lambda: {"text": f"{chance.choice(FIRST)} {chance.choice(REGIONS)} manager"},

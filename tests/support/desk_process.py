@@ -47,6 +47,12 @@ class DeskProcess(Served):
     log: Path = Path()
     heard: list[Answered] = field(default_factory=list)
     made: int = 0
+    pid: int = 0
+
+    def cpu_seconds(self) -> float:
+        """What the service has used of a core so far."""
+        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
     @contextmanager
     def client(self, name: str = "", *, fresh: bool = True, token: str = "", **more: Any) -> Iterator[httpx.Client]:
@@ -85,7 +91,7 @@ def serving_desk(world: World, *words: str, browser: Any = None) -> Iterator[Des
             line = process.stdout.readline()
             assert line.startswith("listening on "), line + log.read_text()
             database, _ = stack.enter_context(opened(world.settings))
-            yield DeskProcess(line.split()[-1], world, database, browser, log)
+            yield DeskProcess(line.split()[-1], world, database, browser, log, pid=process.pid)
         finally:
             process.terminate()
             try:

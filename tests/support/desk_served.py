@@ -45,9 +45,11 @@ class Served:
         page.set_default_timeout(TIMEOUT)
         page.said = []
         page.asked = []
+        page.heads = []
         page.on("console", lambda message: page.said.append(message.text))
         page.on("pageerror", lambda error: page.said.append(str(error)))
         page.on("request", lambda request: page.asked.append(request.url))
+        page.on("response", lambda response: page.heads.append(str(response.headers)))
         try:
             yield page
         finally:
@@ -97,23 +99,41 @@ class Served:
             return [dict(row.body) for row in audit.show(session, last=1000, action=action, subject=subject)]
 
 
-def violations(page: Any) -> list[str]:
-    """What axe finds against WCAG 2 A and AA."""
+WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+LOOKS = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size", "meta-viewport")
+"""Rules of axe whose answer changes with the width or the colour scheme; the others read the document alone."""
+
+
+def violations(page: Any, *rules: str) -> list[str]:
+    """What axe finds against WCAG 2 A and AA; with `rules` by those alone."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": [
-        "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}})
+    chosen = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": list(WCAG)}
+    found = Axe().run(page, options={"runOnly": chosen})
     return [f"{v['id']}: {n['html'][:150]}" for v in found.response["violations"] for n in v["nodes"]]
 
 
 def clean(page: Any, *, said: bool = True) -> None:
     """Nothing personal stands anywhere on the page, and no script of a mail ran."""
     places = {"html": page.content(), "title": page.title(), "url": page.url, "asked": " ".join(page.asked),
+              "heads": " ".join(page.heads),
               "said": " ".join(page.said) if said else ""}
     assert [(where, canary) for where, text in places.items() for canary in CANARIES if canary in text] == []
     for text in places.values():
         assert "Marchbanks" not in text
         assert "onerror" not in text
+
+
+def in_order(page: Any, name: str) -> None:
+    """The page as it is, light and dark, wide and narrow: nothing against WCAG A or AA, no scrolling sideways."""
+    for width, scheme, asked in ((1280, "light", ()), (390, "dark", LOOKS), (320, "light", LOOKS[1:])):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        assert violations(page, *asked) == [], (name, width, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+        shot(page, name, width, scheme)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def shot(page: Any, name: str, width: int, scheme: str) -> None:

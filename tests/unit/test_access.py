@@ -7,6 +7,7 @@ from itertools import combinations, product
 import pytest
 import roles_page
 
+from store import firewall
 from store.access import (
     ALLOWED,
     ANOTHER_THAN,
@@ -29,7 +30,6 @@ from store.access import (
     hidden,
     may,
     reach,
-    through_firewall,
 )
 
 NORTH, SOUTH = "north", "south"
@@ -202,13 +202,14 @@ CONTACT = {"name": "A", "title": "B", "email": "c", "phone": "d", "organisation"
     pytest.param(person(Role.STAFF, active=False), NORTH, False, id="inactive"),
 ])
 def test_how_to_reach_a_person_stays_within_the_division(who: Person, division: str, seen: bool) -> None:
-    shown = through_firewall(who, "contact", division, CONTACT)
-    assert list(shown) == list(CONTACT)
+    [shown] = firewall.listed("contacts", [CONTACT | {"division": division}], who)
+    assert list(shown) == [*CONTACT, "division"]
     assert {name: shown[name] for name in ("name", "title", "organisation")} == {
         "name": "A", "title": "B", "organisation": "E"}
     assert [shown["email"], shown["phone"], shown["fax"]] == (["c", "d", "f"] if seen else [None, None, None])
     assert hidden(who, "contact", division) == (frozenset() if seen else FIREWALLED["contact"])
-    assert through_firewall(who, "organisation", division, {"email": "x"}) == {"email": "x"}
+    office = [{"email": "x", "division": division}]
+    assert firewall.listed("organisations", office, who) == office
 
 
 def test_the_page_for_operators_is_what_the_tables_say() -> None:

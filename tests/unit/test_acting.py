@@ -75,6 +75,14 @@ def world(tmp_path: Path) -> World:
     return made
 
 
+def test_the_queue_is_shown_to_nobody_who_only_says_a_name(world: World) -> None:
+    assert desk.list_cases(world.settings) == []
+    with pytest.raises(UnknownActor):
+        desk.list_cases(world.settings, actor="nobody@example.org")
+    with pytest.raises(NotAllowed):
+        desk.list_cases(world.settings, actor="dana@example.org")
+
+
 def everything(world: World, actor: str) -> dict[str, Any]:
     """What somebody sees of the contact in every list and record."""
     return {"list": desk.list_crm(world.settings, "contacts", actor=actor),

@@ -109,6 +109,11 @@ def test_nobody_approves_alone_untested_or_against_a_confirmed_hit(db: Database)
         allow.note_test(s, rule, FINE, actor="vera")
     with pytest.raises(AllowRefused, match="another person"), db.session() as s:
         allow.approve(s, rule, actor="vera")
+    with db.session() as s:
+        row = allow.get(s, rule)
+        row.tested = row.tested | {"at": (now() - timedelta(days=2)).isoformat()}
+    with pytest.raises(AllowRefused, match="holds for a day"), db.session() as s:
+        allow.approve(s, rule, actor="ines")
 
 
 @pytest.mark.parametrize("sql", [

@@ -13,7 +13,8 @@ from stores import BLOCK, PASS, POLICY, finding, finish, opened, sight
 
 from pii_scan.findings import Category, Decision, Verdict
 from pii_scan.text import Unread
-from store import audit, cases, ledger, places, quarantine
+from store import allow, audit, cases, ledger, places, quarantine
+from store.columns import now
 from store.crypto import Keys
 from store.database import Database
 from store.errors import BadState, NotFound
@@ -294,6 +295,31 @@ def test_what_was_ruled_is_not_linked_when_a_copy_was_held_or_confirmed_meanwhil
             cases.delete(session, held.number, actor="rev", reason="confirmed")
     with db.reading() as session:
         assert ledger.objection(session, capture_id) == ("confirmed-before" if confirmed else "other-copy-held")
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "expired"])
+def test_what_passed_by_an_allow_rule_is_not_linked_once_the_rule_has_ended(store: Store, how: str) -> None:
+    db, keys = store
+    with db.session() as session:
+        rule = allow.propose(session, allow.Wish("value", "sin", "government_id", digest="0" * 64), actor="vera").id
+        allow.note_test(session, rule, {"looked_at": 1, "would_pass": 1, "confirmed": 0}, actor="vera")
+        allow.approve(session, rule, actor="ines")
+    others = tuple(finding(place=f"attachment {n} of 300", exempt="signature") for n in range(300))
+    passed = Decision(Verdict.PASS, "none", POLICY, (*others, finding(exempt=f"allow:{rule}")))
+    capture_id, ruling = sight(db, keys, "anna", M1, passed)
+    assert ruling.link
+    with db.reading() as session:
+        assert ledger.objection(session, capture_id) == ""
+    with db.session() as session:
+        if how == "withdrawn":
+            allow.withdraw(session, rule, actor="vera", reason="wrong")
+        else:
+            allow.get(session, rule).expires = now()
+    with db.reading() as session:
+        assert ledger.objection(session, capture_id) == "rule-ended"
+    _, late, held = run(store, "bert", passed, message="<other@example.com>")
+    assert (late.outcome, late.why) == ("hold", "rule-ended"), "it ended between the scan and the ruling"
+    assert held is not None
 
 
 def test_what_a_reviewer_confirmed_is_held_again_even_when_the_scan_passes(store: Store) -> None:

@@ -250,7 +250,11 @@ def test_at_the_terminal_only_an_auditor_signs_and_every_reading_is_found(
         dana = enter(s, "dana", Role.STAFF)
         enter(s, "aya", Role.AUDITOR)
         audit.append(s, "crm:record:read", actor=dana, subject="c" * 32, body={"kind": "contact"})
-    name = weekly.shown(settings, actor="aya@example.org")["week"]
+    running = weekly.shown(settings, actor="aya@example.org")
+    assert (running["over"], running["week"]) == (
+        False, week_of(now(), weekly.rules_of(settings).zone)), "nothing was audited before this week"
+    name = week_before(running["week"])
+    assert weekly.shown(settings, name, actor="aya@example.org")["over"]
     for actor, error in (("dana@example.org", NotAllowed), ("", UnknownActor), ("root", UnknownActor)):
         with pytest.raises(error):
             weekly.sign(settings, name, actor=actor, comments={}, rest="seen")

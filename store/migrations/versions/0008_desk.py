@@ -17,7 +17,7 @@ branch_labels = None
 depends_on = None
 
 _PAGE = 500
-_FIXED = ("case_id", "outcome", "reason", "made_by", "made_key", "tagger", "needs_second", "batch")
+_FIXED = ("case_id", "outcome", "reason", "made_by", "made_key", "tagger", "needs_second", "suspends", "batch")
 
 _NO_PARTY = """
     CREATE TRIGGER ruling_no_party_{name} BEFORE {verb} ON ruling
@@ -97,6 +97,7 @@ def _make_ruling() -> None:
         sa.Column("made_key", sa.String(64), nullable=False),
         sa.Column("made", UtcDateTime(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("suspends", sa.Boolean(), nullable=False),
         sa.Column("needs_second", sa.Boolean(), nullable=False),
         sa.Column("why_second", sa.String(64), nullable=False),
         sa.Column("second_by", sa.String(32), nullable=False),
@@ -132,6 +133,7 @@ def _make_incident() -> None:
         sa.Column("kind", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("evidence_hold", sa.Boolean(), nullable=False),
+        sa.Column("suspends", sa.Boolean(), nullable=False),
         sa.Column("persons", sa.Integer(), nullable=False),
         sa.Column("elements", sa.Integer(), nullable=False),
         sa.Column("exposure", sa.Integer(), nullable=False),
