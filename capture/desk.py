@@ -223,12 +223,13 @@ def _typed_lines(settings: Settings, lines: Sequence[crm_import.Line]) -> None:
     if not typed:
         return
     scanner, wrong = build_scanner(settings), []
-    known: dict[str, tuple[str, ...]] = {}
+    known: dict[tuple[str, bool], tuple[str, ...]] = {}
     for number, name, text in typed:
-        if text not in known:
-            known[text] = typed_text.personal(scanner, text)
-        if known[text]:
-            wrong.append(f"record {number}, {name}: {', '.join(known[text])}")
+        key = text, name in typed_text.SHORT
+        if key not in known:
+            known[key] = typed_text.personal(scanner, text, short=key[1])
+        if known[key]:
+            wrong.append(f"record {number}, {name}: {', '.join(known[key])}")
     if wrong:
         more = f"; and {len(wrong) - crm_import.MAX_NAMED} more" if len(wrong) > crm_import.MAX_NAMED else ""
         raise ImportRefused("; ".join(wrong[:crm_import.MAX_NAMED]) + more)

@@ -27,6 +27,9 @@ _ORIGIN: Final = (
     r"haida|m[ée]tis|cree|ojibwe|inuit|inuk|first nations?|indigenous|aboriginal|african|black|white|caucasian|"
     r"hispanic|latino|latina|chinese|filipino|filipina|punjabi|somali|korean|japanese|vietnamese|arab|asian|"
     r"autochtone|noire?")
+SHORT: Final = frozenset({"title", "category", "region", "place", "organisation_category", "organisation_region"})
+"""Fields of a few words that name a thing or a place (White Rock, Haida Gwaii): scanned, but a word alone says
+nothing of a person."""
 _BUSINESS: Final = (
     r"school|schools|board|church|college|university|health|authority|nation|nations|band|council|centre|center|"
     r"association|society|foundation|charit\w*|community|communities|program|programme|services?|studies|course|courses|"
@@ -50,8 +53,9 @@ class TypedRefused(BadInput):
         """Field -> kinds of personal information; no content."""
 
 
-def personal(scanner: Scanner, text: str) -> tuple[str, ...]:
+def personal(scanner: Scanner, text: str, *, short: bool = False) -> tuple[str, ...]:
     """The kinds of personal information in a text somebody typed; () when it may be kept ("unclear": in doubt).
+    `short`: a few words that name a thing or a place.
 
     Raises `ScanError` when no verdict is possible.
     """
@@ -61,7 +65,7 @@ def personal(scanner: Scanner, text: str) -> tuple[str, ...]:
     decision = scanner.decide(scanner.scan(extraction), extraction)
     kinds = set() if decision.link else {
         str(getattr(kind, "value", kind)) for kind in decision.categories} or {"unclear"}
-    return tuple(sorted(kinds | ({SPECIAL} if names_what_somebody_is(text) else set())))
+    return tuple(sorted(kinds | ({SPECIAL} if not short and names_what_somebody_is(text) else set())))
 
 
 def names_what_somebody_is(text: str) -> bool:
@@ -70,7 +74,11 @@ def names_what_somebody_is(text: str) -> bool:
 
 
 def checked(scanner: Scanner, fields: Mapping[str, str]) -> None:
-    """Go on only when every text may be kept. Raises `TypedRefused`."""
-    refused = {name: kinds for name, text in fields.items() if (kinds := personal(scanner, text))}
+    """Go on only when every text may be kept, and all of them together: a name in one and a birth date in another are
+    two halves of one finding. Raises `TypedRefused`."""
+    refused = {name: kinds for name, text in fields.items() if (kinds := personal(scanner, text, short=name in SHORT))}
+    if not refused and len(texts := [text for text in fields.values() if text.strip()]) > 1 and (
+            kinds := personal(scanner, "\n".join(texts), short=True)):
+        refused = {"all together": kinds}
     if refused:
         raise TypedRefused(refused)

@@ -9,11 +9,13 @@ takes a `Who` and asks `store.access.may` here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from store.access import Action, Person, Scope, Thing, may, reach
+from store.crm_fields import NOT_SHARED, TABLES
 from store.crm_matching import Sight, sight_of
 from store.crm_tables import Activity, ActivityTracker
 from store.database import begin_write
@@ -45,6 +47,31 @@ def must(who: Who, action: Action, thing: Thing | None = None) -> None:
     answer = may(who.person, action, thing)
     if not answer:
         raise NotAllowed(answer.code)
+
+
+def load(session: Session, kind: str, ident: str, *, lock: bool = False, keep: bool = False) -> Any:
+    """One record; `lock`: to be changed, `keep`: to be pointed at, so that it is not merged or purged meanwhile. Raises
+    `NotFound`."""
+    table = TABLES.get(kind)
+    if table is None:
+        raise NotFound("record")
+    query = select(table).where(table.id == ident)
+    if lock or keep:
+        begin_write(session)
+        query = query.with_for_update(read=keep, key_share=not keep).execution_options(populate_existing=True)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise NotFound("record")
+    return row
+
+
+def seen(session: Session, who: Who, kind: str, ident: str) -> Any:
+    """One record, when somebody may know of it. Raises `NotFound`, `NotAllowed`."""
+    row = load(session, kind, ident)
+    mine = who.person is not None and row.owner == who.person.id
+    if kind in NOT_SHARED and not mine and not who.sight.may_see(row.division):
+        raise NotAllowed("other-division")
+    return row
 
 
 def activity(session: Session, ident: str) -> Activity:

@@ -48,6 +48,7 @@ def _line(most: int = 200, **more: Any) -> Field:
 
 _TEXT: Final = Field("text", 20_000, typed=True)
 _PHONE: Final = _line(64)
+_LABEL: Final = _line(64, typed=True)
 _PARTIES: Final = {"organisation_id": Field("record", 32, among=("organisation",)),
                    "contact_id": Field("record", 32, among=("contact",))}
 _QUOTED: Final = {"services": _TEXT, "quoted_cents": Field("money"), "currency": _line(3)}
@@ -55,12 +56,12 @@ _QUOTED: Final = {"services": _TEXT, "quoted_cents": Field("money"), "currency":
 FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
     "organisation": {
         "name": _line(needed=True, key="name_key"), "address": _line(400), "email": Field("email", 320),
-        "phone": _PHONE, "fax": _PHONE, "category": _line(64), "region": _line(64)},
+        "phone": _PHONE, "fax": _PHONE, "category": _LABEL, "region": _LABEL},
     "contact": {
         "salutation": _line(32), "first_name": _line(100), "last_name": _line(100, needed=True),
-        "known_as": _line(100), "title": _line(100), "address": _line(400),
+        "known_as": _line(100), "title": _line(100, typed=True), "address": _line(400),
         "email": Field("email", 320, key="email_key"), "phone": _PHONE, "fax": _PHONE, "mobile": _PHONE,
-        "private_email": Field("email", 320, key="private_key"), "category": _line(64), "region": _line(64),
+        "private_email": Field("email", 320, key="private_key"), "category": _LABEL, "region": _LABEL,
         "interests": Field("text", 400, typed=True), "notes": _TEXT,
         "organisation_id": Field("record", 32, among=("organisation",))},
     "opportunity": {
@@ -75,7 +76,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
         "billing_address": _line(400), "notes": _TEXT},
     "event": {
         "name": _line(needed=True, typed=True), "starts": Field("moment", needed=True), "ends": Field("moment"),
-        "place": _line(), "agenda": _TEXT},
+        "place": _line(typed=True), "agenda": _TEXT},
     "issue": {
         "title": _line(needed=True, typed=True), "priority": Field("choice", among=(1, 2, 3, 4, 5)),
         "status": _line(16, among=("open", "closed")), "news": _TEXT, "talking_points": _TEXT},

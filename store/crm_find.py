@@ -9,19 +9,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_
 from sqlalchemy import select as columns
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 from sqlmodel import col
 
-from store import reads
+from store import audit, reads
 from store.access import Action
-from store.crm_access import Who, must
+from store.crm_access import Who, must, seen
 from store.crm_fields import NOT_SHARED, TABLES, WORDS
 from store.crm_tables import Activity, ActivityLink, Contact, Organisation
-from store.crm_work_tables import RecordWord, Relation
+from store.crm_work_tables import Document, RecordWord, Relation
 from store.errors import BadState
 
 MOST_FOUND: Final = 50
@@ -79,12 +80,13 @@ def search(session: Session, who: Who, text: str, *, kinds: Sequence[str] = (), 
     must(who, Action.RECORD_SEARCH)
     wanted = tuple(kinds) or _ORDER
     words = sorted(words_of(text), key=len, reverse=True)[:MOST_WORDS]
-    if not words and not region and not issue:
-        raise BadState("say what to look for")
+    if (not words and not region and not issue) or not set(wanted) <= set(_ORDER):
+        raise BadState(f"say what to look for; kinds are {', '.join(_ORDER)}")
+    audit.lock(session)  # before the reading: a rescan that pulls one of them out now names this reader
     found: list[tuple[str, str]] = []
     for kind in wanted:
         found += [(kind, ident) for ident in _candidates(session, who, kind, words, (region, issue), limit)]
-    rows = [row for kind, ident in found if (row := _row(session, kind, ident)) is not None]
+    rows = [row for kind, ident in found if (row := line_of(session, kind, ident)) is not None]
     rows = sorted(rows, key=lambda r: r["last_contact"], reverse=True)
     rows = sorted(rows, key=lambda r: _ORDER.index(r["kind"]))[:limit]
     reads.listed(session, actor=who.actor, kind="all", ids=[r["id"] for r in rows], action="crm:records:searched")
@@ -144,8 +146,10 @@ def _begins(table: Any, word: str) -> ColumnElement[bool]:
     return and_(col(table.word) >= word, col(table.word) < word + "\uffff")
 
 
-def _row(session: Session, kind: str, ident: str) -> dict[str, Any] | None:
-    row = session.get(Activity if kind == "activity" else TABLES[kind], ident)
+def line_of(session: Session, kind: str, ident: str) -> dict[str, Any] | None:
+    """One record or activity as a line of a list, see `search`; None when it is not there. The caller audits."""
+    bare = (defer(Document.content),) if kind == "document" else ()  # type: ignore[arg-type]
+    row = session.get(Activity if kind == "activity" else TABLES[kind], ident, options=bare)
     if row is None:
         return None
     if kind == "activity":
@@ -162,23 +166,34 @@ def _row(session: Session, kind: str, ident: str) -> dict[str, Any] | None:
 
 def timeline(session: Session, who: Who, kind: str, ident: str, *, before: str = "",
              limit: int = MOST_FOUND) -> list[dict[str, Any]]:
-    """What stands on a record's timeline, the latest first, those older than `before` (a moment of an earlier page):
+    """What stands on a record's timeline, the latest first, those older than `before` (`at` of the last one
+    of an earlier page, or `at/id`, so that none of the same moment is left out):
     `{"id", "type", "at", "subject", "division", "staff", "outcome", "role"}`. An organisation shows what its people
-    did. The caller audits the reading of the record."""
+    did. The caller audits the reading of the record. Raises `NotFound`, `NotAllowed` for business of another division.
+    """
     must(who, Action.RECORD_LIST)
+    seen(session, who, kind, ident)
     records = [ident]
     if kind == "organisation":
         records += session.scalars(columns(col(Contact.id)).where(col(Contact.organisation_id) == ident))
     moment = func.coalesce(col(Activity.starts), col(Activity.sent), col(Activity.created))
+    at_least, _, last = before.partition("/")
+    try:
+        until = datetime.fromisoformat(at_least).astimezone(UTC) if at_least else None
+    except ValueError:
+        raise BadState("a moment is written as in ISO 8601") from None
     found: dict[str, dict[str, Any]] = {}
     for chunk in _chunks(records):
         query = columns(Activity, col(ActivityLink.role), moment).join(
             ActivityLink, col(ActivityLink.activity_id) == col(Activity.id)).where(
             col(ActivityLink.record_id).in_(chunk), col(ActivityLink.removed).is_(None)).order_by(
-            moment.desc(), col(Activity.id)).limit(limit + 1)
+            moment.desc(), col(Activity.id).desc()).limit(limit + 1)
+        if until is not None:
+            query = query.where(or_(moment < until, and_(moment == until, col(Activity.id) < last)) if last
+                                else moment < until)
         for row, role, at in session.execute(query):
-            stamp = at.isoformat(timespec="seconds") if at else ""
-            if not before or stamp < before:
+            stamp = at.isoformat(timespec="microseconds") if at else ""
+            if stamp:
                 found.setdefault(row.id, {
                     "id": row.id, "type": row.type, "at": stamp, "subject": row.subject, "division": row.division,
                     "staff": row.staff, "outcome": row.outcome, "role": role})
@@ -186,8 +201,10 @@ def timeline(session: Session, who: Who, kind: str, ident: str, *, before: str =
 
 
 def who_talks(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, Any]]:
-    """Who already talks to them: `{"division", "staff", "times", "last"}`, the latest first. No content."""
+    """Who already talks to them: `{"division", "staff", "times", "last"}`, the latest first. No content. Raises as
+    `timeline`."""
     must(who, Action.RECORD_LIST)
+    seen(session, who, kind, ident)
     records = [ident]
     if kind == "organisation":
         records += session.scalars(columns(col(Contact.id)).where(col(Contact.organisation_id) == ident))

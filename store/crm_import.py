@@ -31,7 +31,9 @@ from sqlmodel import select
 
 from store import audit
 from store.columns import now
+from store.crm_matching import standing
 from store.crm_tables import Contact, Organisation, OrganisationDomain
+from store.crm_work_tables import RecordChange
 from store.database import begin_write
 from store.errors import ImportRefused
 
@@ -43,8 +45,8 @@ _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+\.[^\s@,;<>\"]+")
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+")
 _CHANGED_ON_SECOND_IMPORT = ("salutation", "known_as", "title", "address", "phone", "fax", "mobile", "private_email",
                              "category", "region", "interests", "notes")
-TYPED = ("interests", "notes")
-"""Columns with free text, which is scanned before anything is written."""
+TYPED = ("title", "category", "region", "organisation_category", "organisation_region", "interests", "notes")
+"""Columns into which people write what they like, which are scanned before anything is written."""
 Suppressed = Callable[[Session, str], bool]
 
 
@@ -134,7 +136,7 @@ def import_lines(session: Session, lines: Sequence[Line], *, actor: str, dry_run
     """As `import_csv`, for lines that were read before."""
     begin_write(session)
     with session.begin_nested() as attempt:
-        counts = _write(session, lines, may_identify, division, owner, suppressed)
+        counts = _write(session, lines, may_identify, (division, owner, actor), suppressed)
         if dry_run:
             attempt.rollback()
     if not dry_run:
@@ -212,15 +214,19 @@ def _said(error: Any) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool], division: str, owner: str,
+def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str], bool], whose: tuple[str, str, str],
            suppressed: Suppressed | None) -> dict[str, int]:
+    """`whose`: the division and owner of new contacts, and who imports."""
     from store import crm_find  # which knows this module
+
+    division, owner, actor = whose
 
     counts = dict.fromkeys(("organisations new", "organisations changed", "contacts new", "contacts changed",
                             "unchanged", "suppressed", "shared addresses"), 0)
     organisations = {o.name_key: o for o in session.scalars(select(Organisation))}
-    known = _Known({_contact_key(c): c for c in session.scalars(select(Contact).where(Contact.merged_into == ""))
-                    if not division or c.division in ("", division)}, division, owner)
+    contacts = sorted(session.scalars(select(Contact)), key=lambda c: c.merged_into == "")  # those that stand win
+    known = _Known({_contact_key(c): c for c in contacts if not division or c.division in ("", division)},
+                   division, owner, actor)
     domains = {(row.domain, row.organisation_id) for row in session.scalars(select(OrganisationDomain))}
     touched: dict[str, Organisation | Contact] = {}
     for line in lines:
@@ -229,10 +235,13 @@ def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str]
             continue
         changed = False
         organisation = organisations.get(name_key(line.organisation)) if line.organisation else None
-        if organisation is not None and organisation.merged_into:
-            organisation = session.get_one(Organisation, organisation.merged_into)
+        merged = organisation is not None and bool(organisation.merged_into)
+        if organisation is not None and merged:
+            organisation = session.get_one(Organisation, standing(session, "organisation", organisation.id)[1])
         if line.organisation:
-            if organisation is None:
+            if organisation is not None and merged:
+                pass  # whoever merged it chose what stands
+            elif organisation is None:
                 organisation = Organisation(name=line.organisation, name_key=name_key(line.organisation),
                                             source="import")
                 organisations[organisation.name_key] = organisation
@@ -240,7 +249,7 @@ def _write(session: Session, lines: Sequence[Line], may_identify: Callable[[str]
                 _fill(organisation, line, "organisation_")
                 counts["organisations new"] += 1
                 changed = True
-            elif _fill(organisation, line, "organisation_"):
+            elif _fill(organisation, line, "organisation_", known):
                 counts["organisations changed"] += 1
                 changed = True
             if changed:
@@ -272,7 +281,8 @@ class _Known:
     contacts: dict[tuple[str, str, str, str], Contact]
     division: str
     owner: str
-    later: list[Contact | OrganisationDomain] = field(default_factory=list)
+    by: str
+    later: list[Contact | OrganisationDomain | RecordChange] = field(default_factory=list)
 
 
 def _write_contact(line: Line, organisation: Organisation | None,
@@ -290,7 +300,9 @@ def _write_contact(line: Line, organisation: Organisation | None,
         contact.private_key = contact.private_email.casefold()
         known.later.append(contact)
         return contact, True, True
-    changed = _fill(contact, line)
+    if contact.merged_into:  # whoever merged it chose what stands
+        return contact, False, False
+    changed = _fill(contact, line, known=known)
     contact.private_key = contact.private_email.casefold()
     if employer is not None and contact.organisation_id != employer:
         contact.organisation_id, contact.updated, changed = employer, now(), True
@@ -301,13 +313,17 @@ def _write_contact(line: Line, organisation: Organisation | None,
     return contact, False, changed
 
 
-def _fill(row: Organisation | Contact, line: Line, prefix: str = "") -> bool:
-    """Take over what the line says; an empty cell keeps what is there. True when something changed."""
+def _fill(row: Organisation | Contact, line: Line, prefix: str = "", known: _Known | None = None) -> bool:
+    """Take over what the line says; an empty cell keeps what is there. True when something changed; what was there goes
+    into the history (`known`)."""
     names = ("address", "email", "phone", "fax", "category", "region") if prefix else _CHANGED_ON_SECOND_IMPORT
     changed = False
     for name in names:
         value = getattr(line, prefix + name)
-        if value and getattr(row, name) != value:
+        if value and (before := getattr(row, name)) != value:
+            if known is not None:
+                known.later.append(RecordChange(record="organisation" if prefix else "contact", record_id=row.id,
+                                                field=name, before=before, after=value, by=known.by))
             setattr(row, name, value)
             changed = True
     if changed:
@@ -315,7 +331,7 @@ def _fill(row: Organisation | Contact, line: Line, prefix: str = "") -> bool:
     return changed
 
 
-def _add_domains(later: list[Contact | OrganisationDomain], organisation_id: str, line: Line,
+def _add_domains(later: list[Contact | OrganisationDomain | RecordChange], organisation_id: str, line: Line,
                  known: set[tuple[str, str]], may_identify: Callable[[str], bool]) -> bool:
     named = _split(line.organisation_domain)
     if not named and line.organisation_email:

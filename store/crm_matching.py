@@ -3,8 +3,8 @@
     sight = sight_of(person)                                  # None: somebody the register does not know
     contacts_by_address(session, emails, sight)               # and so on, for `capture.matching.Directory`
 
-A record of another division is neither found nor offered; one that belongs to nobody in particular is. Merged records
-are found by nothing any more. All functions only read.
+A record of another division is neither found nor offered; one that belongs to nobody in particular is. What was merged
+is found as the record that stands for it now. All functions only read.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ KINDS: Final[Mapping[str, Any]] = {
 """Kinds of record an activity can belong to."""
 OPEN_STAGES: Final = ("lead", "qualified", "quoted")
 MOST_WORK: Final = 20
+MOST_MERGES: Final = 50
+"""How often a record is followed to the one that stands for it."""
 _CHUNK: Final = 400
 
 
@@ -69,19 +71,32 @@ def visible(session: Session, record: str, ident: str, sight: Sight) -> bool:
     return row is not None and not getattr(row, "merged_into", "") and sight.may_see(row.division)
 
 
+def standing(session: Session, record: str, ident: str) -> Record:
+    """The record that stands for this one since it was merged, or itself."""
+    table = KINDS.get(record)
+    for _ in range(MOST_MERGES):
+        row = session.get(table, ident) if table is not None and ident else None
+        into = getattr(row, "merged_into", "")
+        if not into:
+            break
+        ident = into
+    return record, ident
+
+
 def contacts_by_address(session: Session, emails: Collection[str], sight: Sight) -> dict[str, list[str]]:
-    """Casefolded address -> ids of the contacts that have it, at work or in private."""
-    found: dict[str, list[str]] = {}
+    """Casefolded address -> ids of the contacts that have it, at work or in private, or had it before a merge."""
+    found: dict[str, set[str]] = {}
     for chunk in _chunks(sorted(e for e in emails if e)):
         rows = session.execute(
-            columns(col(Contact.id), col(Contact.email_key), col(Contact.private_key), col(Contact.division))
-            .where(or_(col(Contact.email_key).in_(chunk), col(Contact.private_key).in_(chunk)),
-                   col(Contact.merged_into) == "").order_by(col(Contact.id)))
-        for ident, work, private, division in rows:
-            if sight.may_see(division):
+            columns(col(Contact.id), col(Contact.email_key), col(Contact.private_key), col(Contact.division),
+                    col(Contact.merged_into))
+            .where(or_(col(Contact.email_key).in_(chunk), col(Contact.private_key).in_(chunk)))).all()
+        for ident, work, private, division, merged in rows:
+            one = standing(session, "contact", ident)[1] if merged else ident
+            if visible(session, "contact", one, sight) if merged else sight.may_see(division):
                 for email in {work, private} & set(chunk):
-                    found.setdefault(email, []).append(ident)
-    return found
+                    found.setdefault(email, set()).add(one)
+    return {email: sorted(idents) for email, idents in found.items()}
 
 
 def leads_by_address(session: Session, emails: Collection[str], sight: Sight) -> dict[str, list[str]]:
@@ -164,11 +179,13 @@ def named(session: Session, names: Collection[str], sight: Sight) -> list[Record
     """The organisations with one of these names (as `store.crm_import.name_key` writes them), longest name first."""
     found: list[tuple[str, str]] = []
     for chunk in _chunks(sorted(n for n in names if n)):
-        found += [(name, ident) for name, ident, division in session.execute(
-            columns(col(Organisation.name_key), col(Organisation.id), col(Organisation.division))
-            .where(col(Organisation.name_key).in_(chunk), col(Organisation.merged_into) == ""))
-            if sight.may_see(division)]
-    return [("organisation", ident) for _, ident in sorted(found, key=lambda row: (-len(row[0]), row[1]))]
+        for name, ident in session.execute(columns(col(Organisation.name_key), col(Organisation.id)).where(
+                col(Organisation.name_key).in_(chunk))).all():
+            one = standing(session, "organisation", ident)[1]
+            if visible(session, "organisation", one, sight):
+                found.append((name, one))
+    ordered = sorted(found, key=lambda row: (-len(row[0]), row[1]))
+    return [("organisation", ident) for ident in dict.fromkeys(ident for _, ident in ordered)]
 
 
 def _threads(session: Session, wanted: Any, sight: Sight) -> list[tuple[str, Thread]]:

@@ -17,10 +17,10 @@ from sqlmodel import select
 from store import audit, crm_find
 from store.access import Action, Thing
 from store.columns import now
-from store.crm_access import Who, must
+from store.crm_access import Who, load, must
+from store.crm_fields import TABLES
 from store.crm_records import add
-from store.crm_tables import ActivityLink, Contact, OrganisationDomain
-from store.crm_work import load
+from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, OrganisationDomain
 from store.crm_work_tables import Opportunity, Project, RecordMerge, Relation
 from store.database import begin_write
 from store.errors import BadState, NotFound
@@ -44,7 +44,8 @@ def merge(session: Session, who: Who, kind: str, kept: str, gone: str) -> str:
         if row.merged_into:
             raise BadState("one of them was merged before")
     moved: dict[str, Any] = {
-        "links": _links(session, kind, kept, gone), "relations": _relations(session, kind, kept, gone),
+        "links": _links(session, kind, kept, gone), "suggestions": _suggestions(session, kind, kept, gone),
+        "relations": _relations(session, kind, kept, gone),
         "domains": _domains(session, kept, gone) if kind == "organisation" else []}
     for table, column in _POINTERS[kind]:
         pointing = session.scalars(select(table).where(getattr(table, column) == gone)).all()
@@ -75,12 +76,14 @@ def unmerge(session: Session, who: Who, merge_id: str) -> None:
     if made.undone is not None or rows[made.gone].merged_into != made.kept or rows[made.kept].merged_into:
         raise BadState("it was undone before, or a later merge has to be undone first")
     rows[made.gone].merged_into = ""
-    for activity, how, role, already in made.moved["links"]:
-        add(session, ActivityLink(activity_id=activity, record=made.record, record_id=made.gone, how=how, role=role))
-        link = session.get(ActivityLink, (activity, made.record, made.kept))
-        if not already and link is not None:
-            session.delete(link)
+    for activity, how, role, by, already in made.moved["links"]:
+        if session.get(Activity, activity) is not None:  # it may have been purged
+            _link_back(session, made, activity, (how, role, by), already)
+    for activity, tracker in made.moved["suggestions"]:
+        _suggest_again(session, made.record, made.kept, made.gone, activity, tracker)
     for before, after, already in made.moved["relations"]:
+        if not (_is_there(session, before[0], before[1]) and _is_there(session, before[2], before[3])):
+            continue
         add(session, Relation(**_named(before)))
         there = session.get(Relation, tuple(after))
         if not already and there is not None:
@@ -110,13 +113,59 @@ def _links(session: Session, kind: str, kept: str, gone: str) -> list[list[Any]]
             ActivityLink.record == kind, ActivityLink.record_id == gone)).all():
         if link.removed is not None:
             continue
-        already = session.get(ActivityLink, (link.activity_id, kind, kept)) is not None
+        there = session.get(ActivityLink, (link.activity_id, kind, kept))
+        already = "" if there is None else "removed" if there.removed is not None else "linked"
+        if there is not None and there.removed is not None:  # somebody took that one off, and this one not
+            there.removed, there.how, there.role, there.by = None, link.how, link.role, link.by
         add(session, ActivityLink(activity_id=link.activity_id, record=kind, record_id=kept, how=link.how,
                                   role=link.role, by=link.by))
-        moved.append([link.activity_id, link.how, link.role, already])
+        moved.append([link.activity_id, link.how, link.role, link.by, already])
         session.delete(link)
     session.flush()
     return moved
+
+
+def _link_back(session: Session, made: RecordMerge, activity: str, link: tuple[str, str, str], already: str) -> None:
+    """Give a link back to the record that had it; taken off meanwhile, it stays off."""
+    how, role, by = link
+    there = session.get(ActivityLink, (activity, made.record, made.kept))
+    removed = there.removed if there is not None else now()
+    add(session, ActivityLink(activity_id=activity, record=made.record, record_id=made.gone, how=how, role=role, by=by,
+                              removed=removed))
+    if there is not None and not already:
+        session.delete(there)
+    elif there is not None and already == "removed":
+        there.removed = there.removed or now()
+
+
+def _suggestions(session: Session, kind: str, kept: str, gone: str) -> list[list[Any]]:
+    """What is asked about the one is asked about the other, unless that was decided."""
+    moved: list[list[Any]] = []
+    for row in session.scalars(select(ActivitySuggestion).where(
+            ActivitySuggestion.record == kind, ActivitySuggestion.record_id == gone,
+            ActivitySuggestion.state == "open")).all():
+        linked = session.get(ActivityLink, (row.activity_id, kind, kept)) is not None
+        if linked or session.get(ActivitySuggestion, (row.activity_id, row.tracker, kind, kept)) is not None:
+            continue
+        _suggest_again(session, kind, gone, kept, row.activity_id, row.tracker)
+        moved.append([row.activity_id, row.tracker])
+    session.flush()
+    return moved
+
+
+def _suggest_again(session: Session, kind: str, old: str, new: str, activity: str, tracker: str) -> None:
+    """Let an open suggestion be of another record."""
+    row = session.get(ActivitySuggestion, (activity, tracker, kind, old))
+    if row is None or row.state != "open":
+        return
+    add(session, ActivitySuggestion(activity_id=activity, tracker=tracker, record=kind, record_id=new, role=row.role,
+                                    reason=row.reason, confidence=row.confidence, question=row.question))
+    session.delete(row)
+    session.flush()
+
+
+def _is_there(session: Session, kind: str, ident: str) -> bool:
+    return session.get(TABLES[kind], ident) is not None
 
 
 def _relations(session: Session, kind: str, kept: str, gone: str) -> list[list[Any]]:

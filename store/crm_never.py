@@ -50,13 +50,15 @@ def remove(session: Session, who: Who, pattern: str, *, tracker: str = "", kind:
 
 
 def listed(session: Session, who: Who) -> list[dict[str, Any]]:
-    """The lists somebody keeps or may read: everybody's, and their own; the operator reads all."""
+    """The lists somebody keeps or may read: everybody's, and their own; the operator reads all. Audited."""
     must(who, Action.SELF_READ)
     query = select(NeverTrack).order_by(col(NeverTrack.tracker), col(NeverTrack.kind), col(NeverTrack.pattern))
     if who.person is not None:
         query = query.where(col(NeverTrack.tracker).in_(["", *sorted(who.mailboxes)]))
-    return [{"list": row.tracker, "kind": row.kind, "pattern": row.pattern, "by": row.by} for row in
+    rows = [{"list": row.tracker, "kind": row.kind, "pattern": row.pattern, "by": row.by} for row in
             session.scalars(query)]
+    audit.append(session, "crm:records:listed", actor=who.actor, body={"kind": "never", "count": len(rows), "ids": []})
+    return rows
 
 
 def patterns(session: Session, tracker: str) -> frozenset[str]:

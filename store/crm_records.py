@@ -126,14 +126,18 @@ def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[A
         else:
             _variant(session, activity, new, tracker)
     _track(session, activity.id, tracker)
-    for record, record_id, how, role in new.links:
+    links = _standing(session, new.links)
+    for record, record_id, how, role in links:
         _link(session, activity.id, record, record_id, how, role)
     _suggest(session, activity.id, tracker, new.suggestions)
-    if not made and activity.matched == "unmatched" and new.matched != "unmatched":
+    if new.links and not links:
+        if made:
+            activity.matched, activity.reason = "unmatched", "no-record"
+    elif not made and activity.matched == "unmatched" and new.matched != "unmatched":
         activity.matched, activity.reason = new.matched, new.reason
     if new.conversation and not activity.conversation:
         activity.conversation = new.conversation
-    touch(session, new.links, new.sent or activity.created)
+    touch(session, links, new.sent or activity.created)
     session.flush()
     return activity, made
 
@@ -192,6 +196,24 @@ def touch(session: Session, links: Sequence[tuple[str, str, str, str]], moment: 
                             .values(last_contact_at=moment).execution_options(synchronize_session=False))
 
 
+def _standing(session: Session, links: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
+    """The records of links as they stand now, locked: one that was merged since it was found is the other, one that was
+    purged is none."""
+    found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    for record, ident, how, role in sorted(links):  # in one order, as `touch`
+        table: Any = KINDS.get(record)
+        one = None
+        while table is not None:
+            one = session.scalars(select(table).where(table.id == ident).with_for_update(key_share=True)
+                                  .execution_options(populate_existing=True)).one_or_none()
+            if one is None or not getattr(one, "merged_into", ""):
+                break
+            ident = one.merged_into
+        if one is not None:
+            found.setdefault((record, ident), (record, ident, how, role))
+    return list(found.values())
+
+
 def _activity(session: Session, new: NewActivity, key: str, variant_of: str = "") -> tuple[Activity, bool]:
     """The activity of this key, locked: two copies of one mail take their turns."""
     def find() -> Activity | None:
@@ -234,6 +256,8 @@ def content_of(activity: Activity, files: Sequence[NewAttachment]) -> bytes:
     """The content of an activity as canonical JSON (UTF-8, files in base64): the same bytes for the same content."""
     tree: dict[str, Any] = {"subject": activity.subject, "body": activity.body, "message_id": activity.message_id,
                             "participants": activity.participants}
+    if activity.outcome:
+        tree["outcome"] = activity.outcome
     tree["attachments"] = [{"number": a.number, "name": storable(a.name), "content_type": a.content_type,
                             "content": base64.b64encode(a.content).decode("ascii")} for a in files]
     return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
@@ -275,6 +299,7 @@ def listed(session: Session, kind: str, limit: int | None = None) -> list[dict[s
         rows = session.execute(
             columns(Contact, col(Organisation.name)).outerjoin(
                 Organisation, col(Contact.organisation_id) == col(Organisation.id))
+            .where(col(Contact.merged_into) == "")
             .order_by(col(Contact.last_name), col(Contact.first_name), col(Contact.id)).limit(limit))
         return [{"id": c.id, "first_name": c.first_name, "last_name": c.last_name, "title": c.title,
                  "email": c.email, "phone": c.phone, "category": c.category, "organisation": name or "",
@@ -283,7 +308,9 @@ def listed(session: Session, kind: str, limit: int | None = None) -> list[dict[s
     if kind == "organisations":
         number = func.count(col(Contact.id))
         found = session.execute(
-            columns(Organisation, number).outerjoin(Contact, col(Contact.organisation_id) == col(Organisation.id))
+            columns(Organisation, number).outerjoin(Contact, (
+                col(Contact.organisation_id) == col(Organisation.id)) & (col(Contact.merged_into) == ""))
+            .where(col(Organisation.merged_into) == "")
             .group_by(col(Organisation.id)).order_by(col(Organisation.name_key)).limit(limit))
         return [{"id": o.id, "name": o.name, "email": o.email, "phone": o.phone, "category": o.category,
                  "contacts": contacts} for o, contacts in found]
@@ -317,12 +344,13 @@ def shown(session: Session, ident: str) -> dict[str, Any]:
     contact = _one(session, Contact, ident)
     if isinstance(contact, Contact):
         organisation = session.get(Organisation, contact.organisation_id) if contact.organisation_id else None
-        return {"kind": "contact", **_fields(contact, "email_key"),
+        return {"kind": "contact", **_fields(contact, "email_key", "private_key"),
                 "organisation": organisation.name if organisation else "",
                 "activities": _timeline(session, [contact.id])}
     found = _one(session, Organisation, ident)
     if isinstance(found, Organisation):
-        people = session.scalars(select(Contact).where(Contact.organisation_id == found.id)
+        people = session.scalars(select(Contact).where(
+            Contact.organisation_id == found.id, Contact.merged_into == "")
                                  .order_by(col(Contact.last_name), col(Contact.first_name))).all()
         domains = session.scalars(select(OrganisationDomain.domain).where(
             OrganisationDomain.organisation_id == found.id).order_by(OrganisationDomain.domain)).all()

@@ -25,6 +25,7 @@ from sqlmodel import col, select
 from store import crm_find
 from store.crm_records import NewActivity, NewAttachment, content_of, files_of, fill, version
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
+from store.crm_work_tables import RecordChange
 from store.database import begin_write
 from store.errors import NotFound
 from store.tables import Case, CaseState
@@ -107,8 +108,10 @@ def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str
         raise ContentChanged
     activity.subject, activity.body = stub
     activity.message_id, activity.participants, activity.stub = "", [], case
-    activity.message_key = activity.copy_key = ""
+    activity.message_key = activity.copy_key = activity.outcome = ""
     crm_find.index(session, "activity", ident, ())
+    session.execute(delete(RecordChange).where(  # what it held before somebody changed it
+        col(RecordChange.record) == "activity", col(RecordChange.record_id) == ident))
     session.execute(delete(Attachment).where(col(Attachment.activity_id) == ident))
     session.flush()
 
@@ -122,6 +125,7 @@ def restore(session: Session, ident: str, case: str, content: bytes) -> Literal[
     if activity.stub != case:
         return "already"
     tree: dict[str, Any] = json.loads(content)
+    activity.outcome = tree.get("outcome", "")
     fill(session, activity, NewActivity(
         item_key=activity.item_key, subject=tree["subject"], body=tree["body"], message_id=tree["message_id"],
         sent=activity.sent, participants=tree["participants"],

@@ -7,25 +7,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, func, or_, update
+from sqlalchemy import ColumnElement, Text, cast, delete, false, func, or_, update
+from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
 from store import audit, crm_find
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
-from store.crm_access import Who, must
+from store.crm_access import Who, load, must
 from store.crm_choices import destroy, is_evidence
+from store.crm_matching import standing
 from store.crm_records import add
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, PurgeReceipt
 from store.crm_work_tables import Opportunity, OptOut, Project, RecordChange, RecordWord, Relation, Suppression
 from store.crypto import Keys
 from store.database import begin_write, get_or_create
-from store.errors import NotFound
+from store.errors import BadState, NotFound
 
 Digest = Callable[[str], str]
 MEDIA: Final = ("call", "mail", "letter", "in-person", "web")
@@ -63,9 +66,10 @@ def ask(session: Session, who: Who, contact_id: str, *, medium: str) -> OptOut:
     clock. Asked again it stays one. Anybody who sees the contact may."""
     begin_write(session)
     must(who, Action.RECORD_LIST)
-    contact = session.get(Contact, contact_id)
-    if contact is None or medium not in MEDIA:
-        raise NotFound("contact")
+    contact_id = standing(session, "contact", contact_id)[1]
+    contact: Contact = load(session, "contact", contact_id, keep=True)
+    if medium not in MEDIA:
+        raise BadState(f"a medium is one of {', '.join(MEDIA)}")
     row, made = get_or_create(
         session, lambda: session.scalars(select(OptOut).where(OptOut.open_key == contact_id)).one_or_none(),
         lambda: OptOut(contact_id=contact_id, open_key=contact_id, medium=medium, asked_by=who.actor,
@@ -76,20 +80,22 @@ def ask(session: Session, who: Who, contact_id: str, *, medium: str) -> OptOut:
 
 
 def open_requests(session: Session, who: Who) -> list[dict[str, Any]]:
-    """Open requests to be forgotten, of one's own divisions, the oldest first, with their age in days (D36)."""
+    """Open requests to be forgotten: of one's own divisions, of contacts one owns, and those one passed on; the oldest
+    first, with their age in days (D36)."""
     must(who, Action.RECORD_LIST)
     rows = session.scalars(select(OptOut).where(OptOut.state == "open").order_by(col(OptOut.at)))
     return [{"id": r.id, "contact": r.contact_id, "medium": r.medium, "owner": r.owner, "division": r.division,
              "due": r.due.isoformat(timespec="seconds"), "days": (now() - r.at).days, "overdue": r.due < now()}
-            for r in rows if who.sight.may_see(r.division)]
+            for r in rows if who.sight.may_see(r.division) or who.actor in (r.owner, r.asked_by)]
 
 
 def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *, reason: str) -> PurgeReceipt:
     """Destroy a contact with its history, relations and place in every index, whatever was merged with it, and leads
     with its addresses; keep the addresses out (D15, D35).
 
-    Activities that are linked to nobody else go too, unless an incident needs them as evidence; the others name the
-    person no more. The owner does this, or whoever keeps the records of the division. Raises `NotAllowed`, `NotFound`.
+    Activities that are linked to nobody else go too; the others name the person no more. What an incident needs as
+    evidence stays as it is. The owner does this, or whoever keeps the records of the division. Raises `NotAllowed`,
+    `NotFound`.
     """
     begin_write(session)
     group = _merged_with(session, contact_id)
@@ -135,46 +141,62 @@ def may_purge(who: Who, contact: Contact) -> bool:
 
 def _merged_with(session: Session, contact_id: str) -> list[Contact]:
     """The contact that stands for this one, and all that were merged into it, locked. Raises `NotFound`."""
-    def locked(condition: Any) -> list[Contact]:
-        return list(session.scalars(select(Contact).where(condition).order_by(col(Contact.id)).with_for_update()
-                                    .execution_options(populate_existing=True)))
+    def group() -> set[str]:
+        found, wave = {contact_id}, {contact_id}
+        while wave:
+            both = [*session.scalars(columns(col(Contact.id)).where(col(Contact.merged_into).in_(wave))),
+                    *session.scalars(columns(col(Contact.merged_into)).where(
+                        col(Contact.id).in_(wave), col(Contact.merged_into) != ""))]
+            wave = set(both) - found
+            found |= wave
+        return found
 
-    found = locked(col(Contact.id) == contact_id)
-    if not found:
+    locked: list[Contact] = []
+    before: set[str] = set()
+    while before != (now_there := group()):  # once more when somebody merged or purged meanwhile
+        before = now_there
+        locked = list(session.scalars(select(Contact).where(col(Contact.id).in_(before)).order_by(
+            col(Contact.id)).with_for_update().execution_options(populate_existing=True)))
+    if contact_id not in {contact.id for contact in locked}:
         raise NotFound("contact")
-    while found[0].merged_into:
-        found = locked(col(Contact.id) == found[0].merged_into) or found[:0]
-        if not found:
-            raise NotFound("contact")
-    group, wave = [*found], [found[0].id]
-    while wave:
-        more = locked(col(Contact.merged_into).in_(wave))
-        group, wave = [*group, *more], [contact.id for contact in more]
-    return group
+    return locked
 
 
 def _forget_party(session: Session, who: Who, idents: Sequence[str], addresses: set[str]) -> dict[str, int]:
     """Destroy the activities that are linked to these contacts alone; take the person out of the parties of the others,
     and of every copy of them. Returns how many of each."""
-    linked = session.scalars(select(Activity).where(col(Activity.id).in_(select(ActivityLink.activity_id).where(
-        ActivityLink.record == "contact", col(ActivityLink.record_id).in_(idents))))).all()
+    theirs = set(session.scalars(columns(col(ActivityLink.activity_id)).where(
+        ActivityLink.record == "contact", col(ActivityLink.record_id).in_(idents),
+        col(ActivityLink.removed).is_(None))))
     counts = {"activities": 0, "left": 0}
-    for row in linked:
+    for row in session.scalars(select(Activity).where(or_(col(Activity.id).in_(theirs), _names(addresses))).order_by(
+            col(Activity.id)).with_for_update(key_share=True)).all():
+        if row.variant_of:  # goes with the first
+            continue
         others = session.scalars(select(func.count()).select_from(ActivityLink).where(
             ActivityLink.activity_id == row.id, col(ActivityLink.removed).is_(None),
             col(ActivityLink.record_id).not_in(idents))).one()
         copies = [row.id, *session.scalars(select(Activity.id).where(Activity.variant_of == row.id))]
-        if not others and not is_evidence(session, copies):
+        needed = is_evidence(session, copies)  # the hold wins over a wish to be forgotten
+        if row.id in theirs and not others and not needed:
             destroy(session, who, copies)
             counts["activities"] += 1
             continue
         counts["left"] += 1
         for copy in session.scalars(select(Activity).where(col(Activity.id).in_(copies))):
-            copy.participants = [p for p in copy.participants if str(p.get("email", "")).casefold() not in addresses]
-        if not others:
+            copy.participants = copy.participants if needed else [
+                p for p in copy.participants if str(p.get("email", "")).casefold() not in addresses]
+        if row.id in theirs and not others:
             row.matched, row.reason = "unmatched", "purged"
     session.flush()
     return counts
+
+
+def _names(addresses: set[str]) -> ColumnElement[bool]:
+    """Whose parties name one of these addresses, linked or not."""
+    parties = func.lower(cast(col(Activity.participants), Text))
+    return or_(false(), *(parties.contains(json.dumps(address)[1:-1].lower(), autoescape=True)
+                          for address in sorted(addresses)))
 
 
 def _either(idents: Sequence[str]) -> Any:

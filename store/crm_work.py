@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select as columns
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
@@ -26,14 +27,18 @@ from store import audit, crm_find
 from store.access import Action, Thing
 from store.columns import now
 from store.crm_access import Who, must
-from store.crm_fields import FIELDS, NOT_SHARED, TABLES, checked, closing, shown, source_of
-from store.crm_records import NewActivity, add, fill, touch
+from store.crm_access import load as load
+from store.crm_access import seen as seen
+from store.crm_fields import FIELDS, TABLES, checked, closing, shown, source_of
+from store.crm_matching import standing
+from store.crm_records import NewActivity, add, fill, storable, touch
 from store.crm_suppression import Digest, nobody, suppressed
 from store.crm_tables import Activity, ActivityLink, Contact, Organisation
-from store.crm_work_tables import Opportunity, Project, RecordCategory, RecordChange, Relation
+from store.crm_work_tables import Opportunity, OptOut, Project, RecordCategory, RecordChange, Relation
 from store.database import begin_write, get_or_create
 from store.errors import BadState, NotAllowed, NotFound
-from store.firewall import closed
+from store.firewall import PERSONAL, closed
+from store.people_tables import PersonRow
 from store.tables import new_id
 
 TYPES: Final = ("phonecall", "meeting", "note", "task", "training")
@@ -45,8 +50,9 @@ ROLES: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "works-with": (("contact",), ("contact", "organisation")),
     "file": (("document",), ("organisation", "contact", "opportunity", "project", "event", "issue"))}
 """What records can have to do with one another: role -> from which kinds, to which kinds (D4, D9, D10, Y3)."""
-PERSONAL: Final = frozenset({"notes", "interests"})
-"""What of a contact another division does not see either, beside how to reach the person."""
+MOST_SUBJECT: Final = 400
+MOST_TEXT: Final = 50_000
+"""Characters of a subject line and of a text somebody types in."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -80,9 +86,7 @@ def create(session: Session, who: Who, kind: str, values: Mapping[str, Any], *, 
         raise BadState("a project is made from a won opportunity")
     set_to = checked(kind, values, new=True) | dict(extra or {})
     _there(session, who, kind, set_to)
-    if kind == "contact" and any(suppressed(session, digest, set_to.get(key, "")) for key in (
-            "email_key", "private_key")):
-        raise BadState("this person asked not to be in the CRM")
+    _wanted(session, set_to, digest)
     if kind == "organisation":
         _new_name(session, set_to["name_key"], "")
     if kind == "document":
@@ -105,11 +109,11 @@ def change(session: Session, who: Who, kind: str, ident: str, values: Mapping[st
     """
     row = load(session, kind, ident, lock=True)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
+    if getattr(row, "merged_into", ""):
+        raise BadState("another record stands for it since a merge")
     set_to = checked(kind, values, new=False)
     _there(session, who, kind, set_to)
-    if kind == "contact" and any(suppressed(session, digest, set_to.get(key, "")) for key in (
-            "email_key", "private_key")):
-        raise BadState("this person asked not to be in the CRM")
+    _wanted(session, {key: value for key, value in set_to.items() if getattr(row, key) != value}, digest)
     if kind == "organisation" and "name_key" in set_to:
         _new_name(session, set_to["name_key"], row.id)
     changed = tuple(name for name in values if getattr(row, name) != set_to[name])
@@ -147,6 +151,7 @@ def read(session: Session, who: Who, kind: str, ident: str) -> dict[str, Any]:
 def history(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, Any]]:
     """What changed in a record, the latest first: `{"at", "by", "field", "before", "after"}`; None is hidden."""
     must(who, Action.RECORD_LIST)
+    audit.lock(session)
     hidden = _hidden(who, kind, seen(session, who, kind, ident))
     rows = session.scalars(select(RecordChange).where(RecordChange.record_id == ident).order_by(
         col(RecordChange.id).desc()))
@@ -154,29 +159,6 @@ def history(session: Session, who: Who, kind: str, ident: str) -> list[dict[str,
     return [{"at": c.at.isoformat(timespec="seconds"), "by": c.by, "field": c.field,
              "before": None if c.field in hidden else c.before, "after": None if c.field in hidden else c.after}
             for c in rows]
-
-
-def seen(session: Session, who: Who, kind: str, ident: str) -> Any:
-    """One record, when somebody may know of it. Raises `NotFound`, `NotAllowed`."""
-    row = load(session, kind, ident)
-    if kind in NOT_SHARED and row.owner != _id(who) and not who.sight.may_see(row.division):
-        raise NotAllowed("other-division")
-    return row
-
-
-def load(session: Session, kind: str, ident: str, *, lock: bool = False) -> Any:
-    """One record. Raises `NotFound`."""
-    table = TABLES.get(kind)
-    if table is None:
-        raise NotFound("record")
-    query = select(table).where(table.id == ident)
-    if lock:
-        begin_write(session)
-        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    row = session.scalars(query).one_or_none()
-    if row is None:
-        raise NotFound("record")
-    return row
 
 
 # ------------------------------------------------------------------------------------- opportunities, relations
@@ -208,8 +190,10 @@ def relate(session: Session, who: Who, role: str, source: tuple[str, str], targe
     froms, tos = ROLES.get(role, ((), ()))
     if source[0] not in froms or target[0] not in tos or source == target:
         raise BadState(f"roles are {', '.join(ROLES)}, each between certain kinds of record")
-    row = load(session, *source)
+    source, target = standing(session, *source), standing(session, *target)
+    row = load(session, *source, keep=True)
     seen(session, who, *target)
+    load(session, *target, keep=True)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
     key = (*source, *target, role)
     there = session.get(Relation, key)
@@ -264,19 +248,23 @@ def log(session: Session, who: Who, entry: Entry) -> str:
     begin_write(session)
     division = entry.division or _home(who)
     must(who, Action.RECORD_CHANGE, Thing(division=division, owner=_id(who)))
-    if entry.type not in TYPES or not entry.subject.strip() or len(entry.subject) > 400 or len(entry.body) > 50_000:
-        raise BadState(f"an activity is a {', '.join(TYPES)}, has a subject of at most 400 characters and a text")
-    for record, ident in entry.about:
+    if entry.type not in TYPES:
+        raise BadState(f"an activity is a {', '.join(TYPES)}")
+    for name in ("subject", "body", "outcome", *(("due",) if entry.due else ())):
+        _typed_in(name, getattr(entry, name))
+    about = list(dict.fromkeys(standing(session, record, ident) for record, ident in entry.about))
+    for record, ident in sorted(about):  # locked, so that none is merged or purged meanwhile
         seen(session, who, record, ident)
+        load(session, record, ident, lock=True)
     new = NewActivity(item_key=f"typed:{new_id()}", subject=entry.subject, body=entry.body, sent=entry.when or now(),
                       type=entry.type, division=division, due=entry.due,
-                      matched=entry.about[0][0] if entry.about else "unmatched", reason="hand")
+                      matched=about[0][0] if about else "unmatched", reason="hand")
     row = Activity(item_key=new.item_key, type=new.type, matched=new.matched, reason=new.reason, division=division,
-                   staff=_id(who), outcome=entry.outcome)
+                   staff=_id(who), outcome=storable(entry.outcome))
     session.add(row)
     session.flush()
     fill(session, row, new)
-    links = [(record, ident, "hand", "regarding") for record, ident in dict.fromkeys(entry.about)]
+    links = [(record, ident, "hand", "regarding") for record, ident in about]
     for record, ident, how, role in links:
         session.add(ActivityLink(activity_id=row.id, record=record, record_id=ident, how=how, role=role, by=who.actor))
     touch(session, links, new.sent or now())
@@ -289,7 +277,11 @@ def log(session: Session, who: Who, entry: Entry) -> str:
 
 
 def edit(session: Session, who: Who, activity_id: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Change subject, body, outcome, due or done of an activity; the history keeps what was there."""
+    """Change subject, body, outcome, due or done of an activity; the history keeps what was there.
+
+    Raises `NotAllowed`, `NotFound`, `BadState`.
+    """
+    begin_write(session)
     row = session.scalars(select(Activity).where(Activity.id == activity_id).with_for_update(key_share=True)
                           .execution_options(populate_existing=True)).one_or_none()
     if row is None:
@@ -297,6 +289,7 @@ def edit(session: Session, who: Who, activity_id: str, values: Mapping[str, Any]
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.staff))
     if row.stub or set(values) - {"subject", "body", "outcome", "due", "done"}:
         raise BadState("subject, body, outcome, due and done of an activity can be changed, not of a held one")
+    values = {name: _typed_in(name, value) for name, value in values.items()}
     changed = tuple(name for name, value in values.items() if getattr(row, name) != value)
     for name in changed:
         session.add(RecordChange(record="activity", record_id=row.id, field=name, before=shown(getattr(row, name)),
@@ -318,15 +311,25 @@ def owned(session: Session, person_id: str) -> dict[str, int]:
 
 
 def reassign(session: Session, who: Who, person_id: str, to: str) -> int:
-    """Give everything somebody owns to somebody else; returns how many records."""
+    """Give everything somebody owns to somebody else, with what they were asked to do: requests to be forgotten and
+    open tasks. Returns how many records. Raises `NotAllowed`, `NotFound` for somebody who is not there or not active.
+    """
     begin_write(session)
     must(who, Action.USER_GRANT, Thing(owner=person_id))
+    new_owner = session.get(PersonRow, to)
+    if not person_id or person_id == to or new_owner is None or new_owner.state != "active":
+        raise NotFound("person")
     moved = 0
     for kind, table in TABLES.items():
-        for row in session.scalars(select(table).where(table.owner == person_id)):
-            row.owner, moved = to, moved + 1
-            session.add(RecordChange(record=kind, record_id=row.id, field="owner", before=person_id, after=to,
+        for ident in session.scalars(columns(col(table.id)).where(col(table.owner) == person_id).order_by(
+                col(table.id)).with_for_update(key_share=True)).all():
+            session.execute(update(table).where(col(table.id) == ident).values(owner=to))
+            session.add(RecordChange(record=kind, record_id=ident, field="owner", before=person_id, after=to,
                                      by=who.actor))
+            moved += 1
+    session.execute(update(OptOut).where(col(OptOut.owner) == person_id, col(OptOut.state) == "open").values(owner=to))
+    session.execute(update(Activity).where(
+        col(Activity.staff) == person_id, col(Activity.type) == "task", col(Activity.done).is_(None)).values(staff=to))
     session.flush()
     audit.append(session, "crm:records:reassigned", actor=who.actor, subject=person_id,
                  body={"records": moved, "to": to})
@@ -345,6 +348,18 @@ def _id(who: Who) -> str:
     return who.person.id if who.person is not None else ""
 
 
+def _typed_in(name: str, value: Any) -> Any:
+    """A field of an activity as it is kept. Raises `BadState` naming the field, never the value."""
+    most = {"subject": MOST_SUBJECT, "body": MOST_TEXT, "outcome": MOST_TEXT}.get(name)
+    if most is None:
+        if value is not None and not (isinstance(value, datetime) and value.tzinfo is not None):
+            raise BadState(f"{name}: not a moment")
+        return value
+    if not isinstance(value, str) or len(value) > most or (name == "subject" and not value.strip()):
+        raise BadState(f"{name}: not text of at most {most} characters")
+    return storable(value)
+
+
 def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
@@ -354,9 +369,15 @@ def _there(session: Session, who: Who, kind: str, set_to: Mapping[str, Any]) -> 
     for name, field in FIELDS[kind].items():
         ident = set_to.get(name)
         if field.holds == "record" and ident:
-            row = load(session, field.among[0], ident)
+            row = load(session, field.among[0], ident, keep=True)
             if row.merged_into or not who.sight.may_see(row.division):
                 raise NotFound("record")
+
+
+def _wanted(session: Session, set_to: Mapping[str, Any], digest: Digest) -> None:
+    """Nobody who asked not to be here comes in again, as a contact or as a lead (D35)."""
+    if any(suppressed(session, digest, set_to.get(key, "")) for key in ("email_key", "private_key", "lead_key")):
+        raise BadState("this person asked not to be in the CRM")
 
 
 def _new_name(session: Session, key: str, own: str) -> None:

@@ -11,11 +11,13 @@ the machine, who belongs to no division and sees no contact that belongs to one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from store.access import FIREWALLED, Person, hidden
 
 CONTACT = "contact"
+PERSONAL: Final = frozenset({"notes", "interests"})
+"""What of a contact another division does not see either, beside how to reach the person."""
 
 
 def closed(viewer: Person | None, division: str) -> frozenset[str]:
@@ -34,7 +36,8 @@ def shown(record: dict[str, Any], viewer: Person | None) -> dict[str, Any]:
     """One record as this viewer may see it: a contact, the contacts of an organisation, the people of an activity."""
     kind, division = record["kind"], str(record.get("division", ""))
     if kind == CONTACT:
-        return _cut(record, closed(viewer, division))
+        shut = closed(viewer, division)
+        return _cut(record, shut | PERSONAL if shut else shut)
     if kind == "organisation":
         return record | {"contacts": listed("contacts", record["contacts"], viewer)}
     shut = closed(viewer, division)

@@ -73,9 +73,10 @@ def chosen_of(session: Session, records: str, sight: Sight) -> Chosen:
     for named in records.split():
         how, slash, rest = named.partition("/")
         kind, _, ident = (rest if slash else named).partition(":")
-        if crm_matching.visible(session, kind, ident, sight):
-            (by_hand if slash and how == "hand" else by_folder).append((kind, ident))
-    return Chosen(tuple(by_hand), tuple(by_folder))
+        record = crm_matching.standing(session, kind, ident)  # it may have been merged since
+        if crm_matching.visible(session, *record, sight):
+            (by_hand if slash and how == "hand" else by_folder).append(record)
+    return Chosen(tuple(dict.fromkeys(by_hand)), tuple(dict.fromkeys(by_folder)))
 
 
 def barred(session: Session, tracker: str, item: MailItem, envelope: Envelope) -> str:

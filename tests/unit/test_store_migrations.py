@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 from stores import BLOCK, MASTER, PASS, finish, sight
 
 from capture import engine
-from store import audit, checks
+from store import audit, checks, crm_find
+from store.crm_access import Who
 from store.crypto import Keys
 from store.database import VERSION_TABLE, Database, _config, head_version, open_database, schema_version, upgrade
 from store.migrations.scope import METADATA, ours
@@ -116,6 +117,31 @@ def test_everything_that_was_there_is_there_afterwards(first: Database) -> None:
     assert {table: [c for c in names if c not in now[table]] for table, names in columns.items()} == {
         table: [] for table in columns}, "no column of the first schema was dropped"
     assert contents(first, columns) == before
+
+
+def test_what_was_there_before_is_found_by_its_words(first: Database) -> None:
+    to_revision(first, "0009")
+    with first.engine.begin() as connection:
+        connection.execute(sa.text(
+            "UPDATE contact SET first_name = 'Élodie', last_name = 'O''Invented', title = 'Chief' WHERE id = 'id1'"))
+        connection.execute(sa.text("UPDATE organisation SET name = 'Fictional Fire Hall' WHERE id = 'id2'"))
+        connection.execute(sa.text("UPDATE activity SET subject = 'Spring course', stub = '' WHERE id = 'id1'"))
+        connection.execute(sa.text("UPDATE activity SET subject = 'Held words', stub = 'MW-1' WHERE id = 'id2'"))
+        values = connection.execute(sa.text("SELECT * FROM organisation WHERE id = 'id3'")).mappings().one()
+        table, rows = sa.table("organisation", *(sa.column(name) for name in values)), 1200
+        connection.execute(table.insert(), [dict(values) | {"id": f"many{n:04}", "name": f"Many {n:04}",
+                                                            "name_key": f"many {n:04}"} for n in range(rows)])
+    upgrade(first)
+    with first.session() as session:
+        def found(text: str) -> set[tuple[str, str]]:
+            return {(row["kind"], row["id"]) for row in crm_find.search(session, Who("root"), text)}
+
+        assert found("elodie o'invented") == {("contact", "id1")}
+        assert found("fire hall") == {("organisation", "id2")}
+        assert found("spring") == {("activity", "id1")}
+        assert found("held") == set()
+        assert found("many 0500") == {("organisation", "many0500")}, "over pages"
+        assert session.scalar(sa.text("SELECT count(*) FROM record_word WHERE word = 'many'")) == rows
 
 
 def test_the_audit_is_whole_and_protected_afterwards(first: Database) -> None:

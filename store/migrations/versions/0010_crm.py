@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +21,8 @@ _PAGE = 500
 
 
 def upgrade() -> None:
-    """New tables, and new columns that are empty for what is there; activities get the hash of their Message-ID."""
+    """New tables, and new columns that are empty for what is there; activities get the hash of their Message-ID, and
+    what is there is found by its words."""
     _columns()
     _activities()
     _work()
@@ -26,6 +30,7 @@ def upgrade() -> None:
     _records()
     _accountability()
     _thread_keys()
+    _words()
 
 
 def _columns() -> None:
@@ -352,3 +357,37 @@ def _thread_keys() -> None:
                 key = hashlib.sha256(b"message-id\0" + plain.encode("utf-8", "replace")).hexdigest()
                 connection.execute(sa.update(activity).where(activity.c.id == ident).values(message_key=key))
         last = rows[-1][0]
+
+
+def _words() -> None:
+    """What is there is found by its words: as `store.crm_find` indexes it on this day, a page at a time."""
+    sources: dict[str, tuple[str, tuple[str, ...]]] = {
+        "organisation": ("organisation", ("name", "category")),
+        "contact": ("contact", ("first_name", "last_name", "known_as", "title", "category")),
+        "activity": ("activity", ("subject",))}
+    word = sa.table("record_word", sa.column("word", sa.String), sa.column("kind", sa.String),
+                    sa.column("record_id", sa.String))
+    connection = op.get_bind()
+    for kind, (name, fields) in sources.items():
+        table = sa.table(name, sa.column("id", sa.String), *(sa.column(field, sa.Text) for field in fields),
+                         *([sa.column("stub", sa.String)] if kind == "activity" else []))
+        wanted = sa.select(table.c.id, *(table.c[field] for field in fields)).order_by(table.c.id).limit(_PAGE)
+        if kind == "activity":
+            wanted = wanted.where(table.c.stub == "")  # the content of a stub was taken out
+        last = ""
+        while rows := connection.execute(wanted.where(table.c.id > last)).all():
+            found = [{"word": one, "kind": kind, "record_id": ident}
+                     for ident, *texts in rows for one in sorted(_words_of(texts))]
+            if found:
+                connection.execute(sa.insert(word), found)
+            last = rows[-1][0]
+
+
+def _words_of(texts: Sequence[str]) -> set[str]:
+    """Small letters without accents, at most 48 characters each."""
+    found: set[str] = set()
+    for text in texts:
+        folded = unicodedata.normalize("NFKD", text[:2000].casefold())
+        plain = "".join(c for c in folded if not unicodedata.combining(c))
+        found |= {one[:48] for one in re.findall(r"[^\W_]+", plain)}
+    return found
