@@ -103,6 +103,13 @@ class ItemUnreadable(CaptureError):
     hint = "Open the item in Outlook; if that fails too, the mailbox needs repair."
 
 
+class AttachmentStays(CaptureError):
+    """An attachment that its user left out cannot be taken out of the item, so the whole item is held."""
+
+    code = "attachment-stays"
+    hint = "Take the attachment out in Outlook and track the item again, or ask a reviewer."
+
+
 class ServerRefused(CaptureError):
     """The mail server refused a request of mailweir, so nothing was changed."""
 

@@ -1,4 +1,4 @@
-"""What the task pane in Outlook asks for: how an item stands, what would happen to it, where it could belong.
+"""What the task pane in Outlook asks for: how an item stands, what would happen to it, what would be stored.
 
 The pane sends ids only. Whoever asks was let in by the caller (`mailbox_for` says whose mailbox it is); the item is
 fetched from that mailbox and has the Message-ID that came with the id. Nothing but `requests.request` keeps anything.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from capture import allowing, marking, matching
+from capture import allowing, marking
 from capture.errors import ItemGone, ItemPrivate
 from capture.fetching import named, with_unread
 from capture.mine import mailboxes_of
@@ -22,13 +22,12 @@ from capture.settings import Settings
 from capture.wiring import Tools
 from pii_scan.findings import Decision
 from pii_scan.text import Extraction
-from store import audit, crm_records, identity, pane, watch
+from store import audit, identity, pane, watch
 from store.errors import NotFound
-from store.pane import Record, Standing
+from store.pane import Standing
 from store.summary import counts, summary
 
-MOST_SHOWN: Final = 8
-"""Suggestions shown."""
+_FAULTS = {"attachment-stays": "has an attachment that could not be left out, so all of it is held"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,14 +96,15 @@ def lines(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
         found[key] = found.get(key, 0) + int(line["count"])
     return [{"place": place, "code": kind, "words": KIND_WORDS.get(kind, kind.replace("_", " ")), "count": count}
             for (place, kind), count in found.items()] + [
-        {"place": one["place"], "code": one["code"], "words": UNREAD_WORDS.get(one["code"], SYSTEM_WORDS), "count": 0}
+        {"place": one["place"], "code": one["code"], "words": _FAULTS.get(one["code"]) or UNREAD_WORDS.get(
+            one["code"], SYSTEM_WORDS), "count": 0}
         for one in kept.get("unread", ())]
 
 
 def check(tools: Tools, item: Named, actor: str) -> tuple[Decision, list[dict[str, Any]]]:
     """What a scan says of an item, without keeping anything. Raises `ItemGone`, `ItemPrivate`, `ScanError`, and what
     the mailbox raises. The look is audited."""
-    extraction = _extracted(tools, _fetched(tools, item))
+    extraction = extracted(tools, fetched(tools, item))
     scanner = allowing.with_rules(tools, allowing.division_of(tools, item.mailbox))
     decision = scanner.decide(scanner.scan(extraction), extraction)
     kept = summary(decision)
@@ -116,7 +116,7 @@ def check(tools: Tools, item: Named, actor: str) -> tuple[Decision, list[dict[st
 
 def preview(tools: Tools, item: Named, actor: str) -> tuple[Stored, ...]:
     """What of an item would be stored, as kinds and amounts; no word of it. Raises as `check` does."""
-    extraction = _extracted(tools, _fetched(tools, item))
+    extraction = extracted(tools, fetched(tools, item))
     envelope = extraction.envelope
     found = [Stored("subject line", len(envelope.subject), "characters"),
              Stored("sender and recipients", len(envelope.parties()), "people")]
@@ -132,39 +132,8 @@ def preview(tools: Tools, item: Named, actor: str) -> tuple[Stored, ...]:
     return tuple(found)
 
 
-def suggestions(tools: Tools, item: Named, divisions: Collection[str], actor: str) -> tuple[tuple[Record, ...], int]:
-    """Records the item could belong to, the strongest reason first, each with a code for why; and how many more belong
-    to another division. In the order of linking: the thread, one contact, several contacts, the domain, a name in the
-    subject. Raises as `check` does."""
-    envelope = _extracted(tools, _fetched(tools, item)).envelope
-    own = frozenset(domain.strip().casefold() for domain in tools.settings.scan.own_domains)
-    outside = matching.outside_parties(envelope.parties(), own)
-    before = [identity.message_key(tools.keys, ident)
-              for ident in (envelope.in_reply_to, *envelope.references) if ident]
-    with tools.database.session() as session:
-        found: dict[tuple[str, str], Record] = {}
-        for record in pane.answered(session, before, divisions):
-            found.setdefault((record.record, record.id), record)
-        for records in pane.contacts_at(session, outside, divisions).values():
-            for record in records:
-                why = "address" if len(records) == 1 else "ambiguous"
-                found.setdefault((record.record, record.id), Record(
-                    record.record, record.id, record.name, record.detail, why))
-        domains = {name for email in outside if matching.may_identify(name := matching.domain_of(email), own)}
-        for idents in crm_records.organisations_by_domain(session, domains).values():
-            for ident in idents:
-                one = pane.record(session, "organisation", ident, divisions,
-                                  why="domain" if len(idents) == 1 else "ambiguous")
-                found.setdefault((one.record, one.id), one)
-        for record in pane.named_in(session, envelope.subject):
-            found.setdefault((record.record, record.id), record)
-        shown = tuple(found.values())[:MOST_SHOWN]
-        audit.append(session, "crm:records:searched", actor=actor, body={
-            "kind": "suggestions", "count": len(shown), "ids": [record.id for record in shown]})
-        return shown, pane.beyond(session, outside, divisions)
-
-
-def _fetched(tools: Tools, item: Named) -> MailItem:
+def fetched(tools: Tools, item: Named) -> MailItem:
+    """The item that was named, to be looked at. Raises `ItemGone`, `ItemPrivate`, and what the mailbox raises."""
     found = named(tools, item.ref, item.message_id)
     if found.private:
         raise ItemPrivate
@@ -173,5 +142,6 @@ def _fetched(tools: Tools, item: Named) -> MailItem:
     return found
 
 
-def _extracted(tools: Tools, item: MailItem) -> Extraction:
+def extracted(tools: Tools, item: MailItem) -> Extraction:
+    """What was read of it."""
     return with_unread(tools.extractor.extract(item.raw), item.unread)

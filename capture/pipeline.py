@@ -12,7 +12,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from capture import allowing, fetching, marking, mine, notices, parties, pulling, wire
+from capture import allowing, fetching, marking, mine, notices, parties, pulling, trimming, wire
 from capture.errors import ItemGone, ItemPrivate, ItemTwice, StepFailed
 from capture.fetching import with_unread
 from capture.levels import rules_of
@@ -22,7 +22,7 @@ from capture.settings import Settings
 from capture.steps import directly
 from capture.wiring import Tools
 from pii_scan.text import Envelope, Extraction
-from store import allow, crm_choices, identity, ledger, outbox, pulls, quarantine, watch
+from store import allow, audit, crm_choices, identity, ledger, outbox, pulls, quarantine, watch
 from store.desk import Filing
 from store.errors import BadState, NotFound
 from store.tables import Capture, CaptureState
@@ -102,6 +102,7 @@ def examine(tools: Tools, capture: str) -> str:
             raise ItemPrivate
         if row.state != CaptureState.CLAIMED:
             return ""
+        left_out = crm_choices.left_out(session, capture)
     item = fetching.fetch(tools, row)
     with tools.database.session() as session:
         if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
@@ -116,16 +117,21 @@ def examine(tools: Tools, capture: str) -> str:
     if row.trigger == "request":
         marking.show_pending(tools, capture)
 
-    extraction = with_unread(tools.extractor.extract(item.raw), item.unread)
+    raw = trimming.without(item.raw, left_out, tools.extractor) if left_out else item.raw
+    extraction = with_unread(tools.extractor.extract(raw), item.unread)
     scanner = allowing.with_rules(tools, allowing.division_of(tools, row.mailbox))
     decision = scanner.decide(scanner.scan(extraction), extraction)
 
-    content = identity.content_hash(tools.keys, item.raw)
+    content = identity.content_hash(tools.keys, raw)
     with tools.database.session() as session:
         if ledger.get(session, capture, lock=True).state != CaptureState.CLAIMED:
             return ""
         if staged not in {blob.id for blob in quarantine.blobs(session, capture_id=capture, kind="mail")}:
             raise StepFailed("overtaken", retry=True)  # no verdict may go with the mail another worker staged
+        if left_out:  # until here the whole of it was kept
+            quarantine.stage(session, tools.keys, capture, "mail", raw)
+            audit.append(session, "capture:item:trimmed", actor=row.requested_by or ledger.SERVICE, subject=capture,
+                         body={"attachments": len(left_out)})
         quarantine.stage(session, tools.keys, capture, "extraction", wire.to_bytes(extraction))
         ledger.scanned(session, capture, item_key=_item_key(tools, extraction.envelope, content),
                        content_hash=content, decision=decision)

@@ -263,6 +263,30 @@ class Record:
         return f"Record({self.kind})"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Offer:
+    """A record for an item. `reason` is a code of `capture.matching.REASONS`; `sure`: it is linked without asking.
+    Offers of the same `question` ("" = none) are an either-or."""
+
+    record: Record
+    reason: str
+    sure: bool = False
+    question: str = ""
+
+    def __repr__(self) -> str:
+        return f"Offer({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What matching makes of an item: what it would link, then what it suggests, the strongest reason first; `reason`
+    says why something is linked, or why nothing is. `beyond` more have an address of the item and are out of sight."""
+
+    found: tuple[Offer, ...]
+    reason: str
+    beyond: int = 0
+
+
 class StoredKind(StrEnum):
     """What a stored item of the CRM is: what was linked from Outlook, and what people typed in the CRM."""
 
@@ -343,6 +367,10 @@ class Crm(Protocol):
 
     def write(self, item_key: str, author: str, typed: Typed) -> Linked:
         """Write what a person typed as one activity; repeated with the same key, it stays one. Errors as `link`."""
+
+    def suggest(self, tracker: str, item: MailItem, envelope: Envelope, *, who: str = "") -> Offers:
+        """What `link` would make of the item in this mailbox, as far as `who` (an address; "" = the tracker) may see.
+        Writes nothing. What the CRM does not name any more is left out."""
 
     def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> Sequence[Record]:
         """Records whose name, or whose address as a whole, begins or goes on like this, of these kinds (none named =

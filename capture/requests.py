@@ -22,12 +22,14 @@ MOST = 4000
 
 
 def request(tools: Tools, enqueue: Callable[[Session, str], None], mailbox: str, item_id: str, *,
-            internet_message_id: str, requested_by: str, kind: ItemKind = ItemKind.MAIL, record: str = "") -> str:
+            internet_message_id: str, requested_by: str, kind: ItemKind = ItemKind.MAIL,
+            noted: Callable[[Session, str], None] | None = None) -> str:
     """Register and queue the capture of one item; returns its id.
 
     An explicit new trigger: done before, it begins anew (and ends at once when nothing changed); underway, that
     capture's id is returned. `item_id` may be empty when there is a Message-ID. `internet_message_id` is empty for
-    appointments and tasks. `enqueue(session, capture_id)` is called in the transaction that registers.
+    appointments and tasks. `enqueue(session, capture_id)` is called in the transaction that registers, and before it
+    `noted`, which keeps what was chosen for the item.
     Raises `ValueError` when there is neither, or one is longer than `MOST`.
     """
     if not (item_id or internet_message_id) or max(len(item_id), len(internet_message_id)) > MOST:
@@ -40,6 +42,8 @@ def request(tools: Tools, enqueue: Callable[[Session, str], None], mailbox: str,
         known = places.latest(session, mailbox, [source]).get(source)
         capture = ledger.register(
             session, mailbox, known.source_key if known else source, locator=places.seal(tools.keys, mailbox, spot),
-            kind=kind, trigger="request", requested_by=requested_by, record=record)
+            kind=kind, trigger="request", requested_by=requested_by)
+        if noted is not None:
+            noted(session, capture.id)
         enqueue(session, capture.id)
         return capture.id

@@ -45,6 +45,7 @@ EVENTS: dict[str, str] = {
     "capture:item:cancelled": "A capture ended before it was picked up; body: why.",
     "capture:item:refused": "An item was refused and nothing of it kept; body: reason.",
     "capture:untrack:requested": "Somebody took the category of a linked item off; subject: capture; body: activity.",
+    "capture:item:trimmed": "Its user had attachments of an item left out; subject: capture; body: attachments.",
     "capture:untrack:closed": "A request to untrack was dealt with; subject: capture; body: outcome.",
     "watch:mailbox:added": "A mailbox is watched from now on; subject: mailbox; body: backend, division.",
     "watch:mailbox:removed": "A mailbox is watched no more; subject: mailbox.",

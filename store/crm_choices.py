@@ -47,6 +47,8 @@ from store.watch_tables import UntrackRequest
 MOST_CHOSEN: Final = 20
 """Records one item can be given by hand."""
 ROLES: Final = ("party", "regarding")
+_FILE: Final = "attachment"
+"""What stands in the place of a kind of record for an attachment that is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +61,15 @@ class Left:
 
 # ---------------------------------------------------------------------------------------- before it is linked
 
-def choose(session: Session, capture_id: str, records: Sequence[Record], who: Who) -> None:
-    """Note which records an item is to be linked to. Raises `NotFound` for one that is not there or within sight."""
+def choose(session: Session, capture_id: str, records: Sequence[Record], who: Who, *, elsewhere: bool = False) -> None:
+    """Note which records an item is to be linked to. Raises `NotFound` for one that is not there or within sight.
+
+    `elsewhere`: they are records of another CRM, which asks what its person may see when it links."""
     begin_write(session)
     if len(records) > MOST_CHOSEN:
         raise BadState(f"at most {MOST_CHOSEN} records")
     for record, ident in records:
-        if not visible(session, record, ident, who.sight):
+        if not elsewhere and not visible(session, record, ident, who.sight):
             raise NotFound("record")
         add(session, CaptureChoice(capture_id=capture_id, record=record, record_id=ident, by=who.actor))
 
@@ -73,21 +77,37 @@ def choose(session: Session, capture_id: str, records: Sequence[Record], who: Wh
 def chosen(session: Session, capture_id: str) -> tuple[Record, ...]:
     """The records somebody picked for an item."""
     return tuple((row.record, row.record_id) for row in session.scalars(
-        select(CaptureChoice).where(CaptureChoice.capture_id == capture_id).order_by(
+        select(CaptureChoice).where(CaptureChoice.capture_id == capture_id, CaptureChoice.record != _FILE).order_by(
             col(CaptureChoice.created), col(CaptureChoice.record), col(CaptureChoice.record_id))))
+
+
+def leave_out(session: Session, capture_id: str, numbers: Sequence[int], who: Who) -> None:
+    """Note which attachments (numbered from 1, as the reader numbers them) are not to go to the CRM."""
+    begin_write(session)
+    for number in numbers:
+        add(session, CaptureChoice(capture_id=capture_id, record=_FILE, record_id=str(number), by=who.actor))
+
+
+def left_out(session: Session, capture_id: str) -> tuple[int, ...]:
+    """The attachments somebody left out of an item, in order."""
+    return tuple(sorted(int(row.record_id) for row in session.scalars(
+        select(CaptureChoice).where(CaptureChoice.capture_id == capture_id, CaptureChoice.record == _FILE))))
 
 
 # ------------------------------------------------------------------------------------------------- suggestions
 
-def waiting(session: Session, who: Who, limit: int = 200) -> list[dict[str, Any]]:
-    """What somebody is asked and suggested, the newest activity first: `{"activity", "type", "sent", "subject",
-    "questions": [[...], ...], "suggestions": [...]}`, each entry `{"record", "id", "role", "reason", "confidence",
-    "title"}`. Records that are not within sight any more are left out. The operator sees everybody's."""
+def waiting(session: Session, who: Who, limit: int = 200, *, about: str = "") -> list[dict[str, Any]]:
+    """What somebody is asked and suggested, `about` one activity or all, the newest first: `{"activity", "type",
+    "sent", "subject", "questions": [[...], ...], "suggestions": [...]}`, each entry `{"record", "id", "role",
+    "reason", "confidence", "title"}`. Records that are not within sight any more are left out. The operator sees
+    everybody's."""
     must(who, Action.RECORD_LIST)
     query = (select(ActivitySuggestion, Activity).join(Activity, col(Activity.id) == ActivitySuggestion.activity_id)
              .where(ActivitySuggestion.state == "open").order_by(
                  col(Activity.created).desc(), col(Activity.id), col(ActivitySuggestion.confidence).desc(),
                  col(ActivitySuggestion.record), col(ActivitySuggestion.record_id)))
+    if about:
+        query = query.where(ActivitySuggestion.activity_id == about)
     if who.person is not None:
         query = query.where(col(ActivitySuggestion.tracker).in_(sorted(who.mailboxes)))
     found: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,8 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from store.crm_matching import Sight
+from store.crm_matching import KINDS as KINDS_OF
+from store.crm_matching import Sight, visible
 from store.crm_tables import Contact, Organisation
 from store.crm_work_tables import Opportunity
 
@@ -52,6 +53,39 @@ def find(session: Session, text: str, sight: Sight, kinds: Collection[str] = (),
             columns(Opportunity).where(rule, _within(Opportunity, sight)).order_by(
                 col(Opportunity.title), col(Opportunity.id)).limit(limit))]
     return sorted(found, key=lambda one: (one.name.casefold(), one.id))[:limit]
+
+
+def named(session: Session, kind: str, ident: str, sight: Sight) -> Found | None:
+    """One record as a picker shows it; None when there is none, or none within sight."""
+    table = KINDS_OF.get(kind)
+    row = session.get(table, ident) if table is not None else None
+    if row is None or not visible(session, kind, ident, sight):
+        return None
+    if isinstance(row, Contact):
+        employer = session.get(Organisation, row.organisation_id) if row.organisation_id else None
+        return Found(kind, ident, f"{row.first_name} {row.last_name}".strip(), ", ".join(
+            filter(None, (row.title, employer.name if employer else ""))))
+    detail = getattr(row, "category", "") or getattr(row, "stage", "") or getattr(row, "status", "")
+    return Found(kind, ident, getattr(row, "name", "") or getattr(row, "title", ""), str(detail))
+
+
+def beyond_at(session: Session, addresses: Collection[str], sight: Sight) -> int:
+    """How many contacts with one of these casefolded addresses are out of sight."""
+    wanted = [address for address in addresses if address][:400]
+    if sight.everything or not wanted:
+        return 0
+    return int(session.scalars(columns(func.count()).select_from(Contact).where(
+        col(Contact.email_key).in_(wanted), col(Contact.merged_into) == "",
+        ~_within(Contact, sight))).one())
+
+
+def beyond_text(session: Session, text: str, sight: Sight, most: int = 20) -> int:
+    """How many of the first records of this name or address are out of sight."""
+    if sight.everything:
+        return 0
+    within = {one.id for one in find(session, text, sight, limit=most)}
+    return len([one for one in find(session, text, Sight(everything=True), limit=most)
+                if one.id not in within and not visible(session, one.kind, one.id, sight)])
 
 
 def _within(table: type[Contact | Organisation | Opportunity], sight: Sight) -> ColumnElement[bool]:

@@ -197,7 +197,8 @@ class ActivitySuggestion(Row, table=True):
 
 
 class CaptureChoice(Row, table=True):
-    """A record somebody picked in the pane for an item that is being captured. Lives as long as its capture."""
+    """A record somebody picked in the pane for an item that is being captured, or (`record` "attachment", `record_id`
+    its number) a file they left out. Lives as long as its capture."""
 
     __tablename__ = "capture_choice"
     capture_id: str = Field(primary_key=True, foreign_key="capture.id", max_length=32)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import func, or_
-from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import filing, people, places, quarantine
-from store.crm_tables import Activity, ActivityLink, Contact, Organisation
+from store import crm_named, filing, people, places, quarantine
+from store.crm_matching import Sight
+from store.crm_tables import Activity, ActivityLink
 from store.errors import NotFound
 from store.tables import OPEN_CASE, Capture, CaptureState, Case, CaseState, Item
 from store.watch_tables import UntrackRequest
@@ -54,8 +53,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of the CRM: `record` is its kind ("contact", "organisation"), `name` and `detail` for the eye, `why` a
-    code. What belongs to another division has no name."""
+    """A record of the CRM: `record` is its kind ("contact", "project"), `name` and `detail` for the eye, `why` the code
+    of a reason. What belongs to another division has no name."""
 
     record: str
     id: str
@@ -91,12 +90,13 @@ def standing(session: Session, capture: Capture | None) -> Standing:
 
 
 def trackers(session: Session, capture: Capture, domain: str, divisions: Collection[str]) -> tuple[Tracker, ...]:
-    """Everybody who tracks the message of this capture, first first. `domain` is that of mailboxes named without one;
-    who belongs to none of these `divisions` has no name."""
+    """Everybody who tracks the message of this capture and did not untrack it, first first. `domain` is that of
+    mailboxes named without one; who belongs to none of these `divisions` has no name."""
     if capture.item_id is None:
         return (Tracker(_who(session, capture.mailbox, domain, divisions), capture.created, capture.trigger),)
+    gone = select(UntrackRequest.capture_id).where(UntrackRequest.outcome == "untracked")
     rows = session.scalars(select(Capture).where(
-        Capture.item_id == capture.item_id, col(Capture.outcome).in_(("link", "hold")))
+        Capture.item_id == capture.item_id, col(Capture.outcome).in_(("link", "hold")), col(Capture.id).not_in(gone))
         .order_by(col(Capture.created))).all()
     first: dict[str, Capture] = {}
     for row in rows:
@@ -105,88 +105,16 @@ def trackers(session: Session, capture: Capture, domain: str, divisions: Collect
                  for row in first.values() if row.trigger != "rescan")
 
 
-def records(session: Session, activity: str, divisions: Collection[str]) -> tuple[Record, ...]:
-    """The records an activity is linked to."""
-    links = session.scalars(select(ActivityLink).where(ActivityLink.activity_id == activity)
-                            .order_by(ActivityLink.record, ActivityLink.record_id)).all()
-    return tuple(record(session, link.record, link.record_id, divisions, why=link.how) for link in links)
-
-
-def record(session: Session, kind: str, ident: str, divisions: Collection[str], *, why: str = "") -> Record:
-    """One record as it may be shown; without a name when it is another division's, or is not there any more."""
-    if kind == "organisation":
-        organisation = session.get(Organisation, ident)
-        return Record(kind, ident, organisation.name if organisation else "", "", why)
-    contact = session.get(Contact, ident) if kind == "contact" else None
-    if contact is None or contact.division not in divisions:
-        return Record(kind, ident, "", "", why)
-    return _contact(session, contact, why)
-
-
-def may_choose(session: Session, kind: str, ident: str, divisions: Collection[str]) -> bool:
-    """Whether somebody of these divisions may link an item to this record."""
-    return bool(record(session, kind, ident, divisions).name)
-
-
-def search(session: Session, text: str, divisions: Collection[str], limit: int = 20) -> tuple[tuple[Record, ...], int]:
-    """Organisations and contacts whose name or address holds the text, and how many fit that belong to another
-    division (they are not named)."""
-    words = " ".join(text.split())
-    if len(words) < 2:
-        return (), 0
-    organisations = session.scalars(select(Organisation).where(
-        func.lower(col(Organisation.name)).contains(words.lower(), autoescape=True))
-        .order_by(col(Organisation.name_key)).limit(limit)).all()
-    name = func.lower(col(Contact.first_name) + " " + col(Contact.last_name))
-    fits = or_(name.contains(words.lower(), autoescape=True),
-               col(Contact.email_key).contains(words.casefold(), autoescape=True))
-    contacts = session.scalars(select(Contact).where(fits, col(Contact.division).in_(tuple(divisions)))
-                               .order_by(col(Contact.last_name), col(Contact.id)).limit(limit)).all()
-    beyond = session.scalars(select(func.count()).select_from(Contact).where(
-        fits, col(Contact.division).not_in(tuple(divisions)))).one()
-    found = [Record("organisation", o.id, o.name, "", "search") for o in organisations]
-    found += [_contact(session, c, "search") for c in contacts]
-    return tuple(found[:limit]), int(beyond)
-
-
-def contacts_at(session: Session, addresses: Collection[str], divisions: Collection[str]) -> dict[str, list[Record]]:
-    """Casefolded address -> the contacts of these divisions that have it."""
-    found: dict[str, list[Record]] = {}
-    for contact in session.scalars(select(Contact).where(
-            col(Contact.email_key).in_(tuple(addresses)[:400]), col(Contact.division).in_(tuple(divisions)))
-            .order_by(col(Contact.id))):
-        found.setdefault(contact.email_key, []).append(_contact(session, contact, "address"))
-    return found
-
-
-def beyond(session: Session, addresses: Collection[str], divisions: Collection[str]) -> int:
-    """How many contacts with one of these addresses belong to another division."""
-    return int(session.scalars(select(func.count()).select_from(Contact).where(
-        col(Contact.email_key).in_(tuple(addresses)[:400]),
-        col(Contact.division).not_in(tuple(divisions)))).one())
-
-
-def answered(session: Session, item_keys: Sequence[str], divisions: Collection[str]) -> tuple[Record, ...]:
-    """The records of the activities that a mail answers."""
-    found: dict[tuple[str, str], Record] = {}
-    if item_keys:
-        for ident in session.scalars(columns(col(Activity.id)).where(
-                col(Activity.item_key).in_(tuple(item_keys)[:100]), col(Activity.stub) == "")):
-            for one in records(session, ident, divisions):
-                if one.name:
-                    found[one.record, one.id] = Record(one.record, one.id, one.name, one.detail, "thread")
-    return tuple(found.values())
-
-
-def named_in(session: Session, subject: str, limit: int = 3) -> tuple[Record, ...]:
-    """Organisations whose whole name stands in a subject line; names of fewer than five letters do not count."""
-    text = f" {' '.join(subject.casefold().split())} "
-    if len(text) < 7:
-        return ()
-    rows = session.execute(columns(col(Organisation.id), col(Organisation.name)).where(
-        func.length(col(Organisation.name)) >= 5)).all()
-    return tuple(Record("organisation", ident, name, "", "subject") for ident, name in rows
-                 if f" {' '.join(name.casefold().split())} " in text)[:limit]
+def records(session: Session, activity: str, sight: Sight) -> tuple[Record, ...]:
+    """The records an activity is linked to; without a name those that are out of sight, or not there any more."""
+    links = session.scalars(select(ActivityLink).where(
+        ActivityLink.activity_id == activity, col(ActivityLink.removed).is_(None))
+        .order_by(ActivityLink.record, ActivityLink.record_id)).all()
+    found = []
+    for link in links:
+        one = crm_named.named(session, link.record, link.record_id, sight)
+        found.append(Record(link.record, link.record_id, one.name if one else "", one.detail if one else "", link.how))
+    return tuple(found)
 
 
 def capture_of(session: Session, ident: str) -> Capture:
@@ -235,9 +163,3 @@ def _who(session: Session, mailbox: str, domain: str, divisions: Collection[str]
     person = people.by_address(session, address)
     shared = person is not None and people.divisions_of(session, person.id) & set(divisions)
     return address if shared else ""
-
-
-def _contact(session: Session, contact: Contact, why: str) -> Record:
-    organisation = session.get(Organisation, contact.organisation_id) if contact.organisation_id else None
-    detail = ", ".join(text for text in (contact.title, organisation.name if organisation else "") if text)
-    return Record("contact", contact.id, f"{contact.first_name} {contact.last_name}".strip(), detail, why)

@@ -33,9 +33,11 @@ CODES: Final = {
     "not-a-person": "It is a number or name of a thing, not of a person",
     "public": "It is public information about an office",
     "invented": "It is an invented example",
+    "withdrawn": "I do not need it in the CRM any more",
     "other": "Something else",
 }
-"""Why a user thinks that a hold is wrong."""
+"""Why a user thinks that a hold is wrong, or need not be decided."""
+WITHDRAWN: Final = "withdrawn"
 ANSWERS: Final = ("released", "stays-held", "redact", "resend", "explained")
 """What a reviewer answers; the words are in `capture.notices`."""
 MOST: Final = 3

@@ -14,14 +14,17 @@ from addin.door import Visitor
 from addin.outlook import models
 from addin.outlook.signing import PaneSignIn
 from capture import mine as work
-from capture import pane, requests
+from capture import pane, panerecords, requests, trimming
 from capture.engine import CAPTURE, LIVE, Jobs, workflow_id
+from capture.matching import REASONS
 from capture.notices import REPORT_ANSWERS, address
-from capture.ports import ItemKind
+from capture.ports import ItemKind, Record
 from capture.wording import WordsRefused
-from store import audit, ledger, people, reports, rules, sessions, watch
+from store import audit, ledger, people, reports, rules, sessions
 from store import pane as records
 from store.access import Action, Role, Thing, may
+from store.crm_access import Who
+from store.crm_matching import sight_of
 from store.errors import NotFound
 from store.pane import STEPS, Standing
 from store.people_tables import WebSession
@@ -156,17 +159,13 @@ def track(request: Request, body: models.Track) -> models.Status:
     """Ask for an item to be tracked. Twice is once while it is worked on."""
     at = at_desk(request)
     item, tools, jobs = _item(request, body), at.tools.get(), _jobs(request)
-    if body.record:
-        kind, _, ident = body.record.partition(":")
-        with at.database.reading() as session:
-            if not records.may_choose(session, kind, ident, at.visitor.person.divisions):
-                raise HTTPException(404, "not-found")
     if not (item.item_id or item.message_id):
         raise HTTPException(422, "bad-request")
     made = requests.request(
         tools, lambda session, capture: jobs.enqueue(session, CAPTURE, LIVE, workflow_id(capture), [capture, 0]),
         item.mailbox, item.item_id, internet_message_id=item.message_id, requested_by=at.visitor.person.id,
-        kind=item.kind, record=body.record)
+        kind=item.kind, noted=lambda session, capture: panerecords.note(
+            tools, session, capture, body.records, body.leave_out, at.visitor.person))
     with at.database.reading() as session:
         return _status(request, session, records.standing(session, ledger.get(session, made)))
 
@@ -186,22 +185,44 @@ def preview(request: Request, body: models.Item) -> models.Preview:
 
 
 def suggestions(request: Request, body: models.Item) -> models.Suggestions:
-    """Records the item could belong to."""
+    """Records the item could belong to, and its attachments."""
     at = at_desk(request)
-    person = at.visitor.person
-    found, beyond = pane.suggestions(at.tools.get(), _item(request, body), person.divisions, person.id)
-    return models.Suggestions(records=[_record(one) for one in found], beyond=beyond)
+    offers, attached = panerecords.suggestions(at.tools.get(), _item(request, body), at.visitor.person)
+    asked: dict[str, list[models.CrmRecord]] = {}
+    for one in offers.found:
+        if one.question:
+            asked.setdefault(one.question, []).append(_record(one.record, one.reason))
+    return models.Suggestions(
+        sure=[_record(one.record, one.reason) for one in offers.found if one.sure], words=REASONS[offers.reason],
+        records=[_record(one.record, one.reason) for one in offers.found if not one.sure and not one.question],
+        questions=list(asked.values()), beyond=offers.beyond, attachments=[
+            models.Attachment(number=a.number, what=a.stored.what, bytes=a.stored.amount) for a in attached])
 
 
-def search(request: Request, body: models.Search) -> models.Suggestions:
-    """Records of one's own divisions, and all organisations, by name or address."""
+def search(request: Request, body: models.Search) -> models.Found:
+    """Records by name or address, as far as one may see them."""
     at = at_desk(request)
-    person = at.visitor.person
+    found, beyond = panerecords.search(at.tools.get(), body.text, at.visitor.person)
+    return models.Found(records=[_record(one, "") for one in found], beyond=beyond)
+
+
+def questions(request: Request, capture: str) -> models.Questions:
+    """What is still asked and suggested about an item that is in the CRM."""
+    at = at_desk(request)
     with at.database.session() as session:
-        found, beyond = records.search(session, body.text, person.divisions)
-        audit.append(session, "crm:records:searched", actor=person.id, body={
-            "kind": "pane", "count": len(found), "ids": [one.id for one in found]})
-    return models.Suggestions(records=[_record(one) for one in found], beyond=beyond)
+        asked, offered = panerecords.questions(
+            session, _who(request), _activity(session, ledger.get(session, capture)))
+    return models.Questions(questions=[[_line(line) for line in one] for one in asked],
+                            records=[_line(line) for line in offered])
+
+
+def decide(request: Request, capture: str, body: models.Decide) -> models.Status:
+    """Link an item that is in the CRM to a record by hand, dismiss a suggestion, or take a link off."""
+    at = at_desk(request)
+    with at.database.session() as session:
+        row = ledger.get(session, capture)
+        panerecords.decide(session, _who(request), _activity(session, row), body.act, body.record)
+        return _status(request, session, records.standing(session, row))
 
 
 def report(request: Request, capture: str, body: models.Report) -> models.Status:
@@ -222,13 +243,14 @@ def report(request: Request, capture: str, body: models.Report) -> models.Status
 
 
 def untrack(request: Request, capture: str) -> models.Status:
-    """Ask to untrack. What is in the CRM stays until an operator has looked at it; `mailweir mailbox untrack`."""
+    """Take the mailbox off those that track the item. In a CRM that is not ours an operator does it: `mailweir mailbox
+    untrack`."""
     at = at_desk(request)
     with at.database.session() as session:
         row = ledger.get(session, capture, lock=True)
         if records.standing(session, row).state not in ("linked", "released"):
             raise HTTPException(409, "bad-state")
-        watch.ask_untrack(session, row, actor=at.visitor.person.id)
+        panerecords.untrack(session, _who(request), row)
         return _status(request, session, records.standing(session, row))
 
 
@@ -257,8 +279,9 @@ def _status(request: Request, session: Any, found: Standing) -> models.Status:
     known = row if row is not None and found.state != "ready" else None
     lines = pane.lines(found.case.summary) if found.case and found.state in (
         "blocked", "unreadable", "pending-review") else []
-    waits, answer = _reported(at, session, found.number)
-    linked = records.records(session, known.activity, person.divisions) if known and known.activity else ()
+    waits, answer, withdrawn = _reported(at, session, found.number)
+    there = known is not None and found.state in ("linked", "released") and panerecords.is_ours(session, known.activity)
+    linked = records.records(session, known.activity, sight_of(person)) if known and known.activity else ()
     domain = request.app.state.settings.mailbox.domain
     shown = known is not None and known.state != CaptureState.CLAIMED  # before that nobody knows which message it is
     trackers = records.trackers(session, known, domain, person.divisions) if known and shown else ()
@@ -267,12 +290,14 @@ def _status(request: Request, session: Any, found: Standing) -> models.Status:
         step=found.step, steps=list(STEPS), lines=[models.Line(**line) for line in lines], case=found.number,
         opened=found.case.opened if found.case else None, joined=bool(known and known.summary.get("joined")),
         redacted=bool(found.case and found.case.state == CaseState.REDACTED), reported=waits, answer=answer,
-        records=[_record(one) for one in linked],
+        withdrawn=withdrawn, without=_without(found), others=panerecords.left_to_others(
+            session, known) if there and known is not None else 0,
+        records=[_shown(one) for one in linked],
         trackers=[models.Tracker(who=t.who, at=t.at, route=t.route) for t in trackers],
-        can=_can(request, found, known, waits))
+        can=_can(request, found, known, waits, there=there))
 
 
-def _can(request: Request, found: Standing, row: Capture | None, reported: str) -> list[str]:
+def _can(request: Request, found: Standing, row: Capture | None, reported: str, *, there: bool) -> list[str]:
     """What is possible now; the door asks again."""
     person = at_desk(request).visitor.person
     own = Thing(owner=person.id)
@@ -282,24 +307,62 @@ def _can(request: Request, found: Standing, row: Capture | None, reported: str) 
     held = found.state in ("blocked", "unreadable", "pending-review")
     if held and row is not None and reported != "waiting" and may(person, Action.CASE_REPORT, own):
         can.append("report")
-    if found.state in ("linked", "released") and may(person, Action.ITEM_WITHDRAW, own):
-        can.append("untrack")
+    if found.state in ("linked", "released") and row is not None and may(person, Action.ITEM_WITHDRAW, own):
+        if not there:
+            can.append("untrack-ask")
+        elif row.mailbox in _who(request).mailboxes:  # a delegate tracks for others, and takes nothing back for them
+            can.append("untrack")
+    if there and may(person, Action.RECORD_CHANGE, own):
+        can.append("records")
     return can
 
 
-def _reported(at: Any, session: Any, number: str) -> tuple[Literal["", "waiting", "answered"], str]:
+def _reported(at: Any, session: Any, number: str) -> tuple[Literal["", "waiting", "answered"], str, bool]:
+    """How one's own report on a case stands, the answer, and whether it says that one does not need the item."""
     if not number:
-        return "", ""
+        return "", "", False
     said = [one for one in reports.of_person(session, at.keys, at.visitor.person.id) if one.number == number]
     if not said:
-        return "", ""
+        return "", "", False
+    withdrawn = said[0].code == reports.WITHDRAWN
     if said[0].answered is None:
-        return "waiting", ""
-    return "answered", REPORT_ANSWERS.get(said[0].answer_code, "")
+        return "waiting", "", withdrawn
+    return "answered", REPORT_ANSWERS.get(said[0].answer_code, ""), withdrawn
 
 
-def _record(one: records.Record) -> models.CrmRecord:
-    return models.CrmRecord(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why)
+def _without(found: Standing) -> list[int]:
+    """The attachments that alone are why an item is held, [] when something else is, too."""
+    if found.case is None or found.state not in ("blocked", "unreadable"):
+        return []
+    numbers = [trimming.number_of(line["place"]) for line in pane.lines(found.case.summary)]
+    return sorted(set(numbers)) if all(numbers) else []
+
+
+def _activity(session: Any, row: Capture) -> str:
+    """The activity a capture became. Raises `NotFound` when it is not in our own tables."""
+    if row.outcome != "link" or not panerecords.is_ours(session, row.activity):
+        raise NotFound("activity")
+    return row.activity
+
+
+def _who(request: Request) -> Who:
+    at = at_desk(request)
+    return panerecords.who_is(at.tools.get(), at.visitor.person)
+
+
+def _record(one: Record, why: str) -> models.CrmRecord:
+    return models.CrmRecord(record=one.kind, id=one.id, name=one.name, detail=one.detail, why=why,
+                            words=REASONS.get(why, ""))
+
+
+def _shown(one: records.Record) -> models.CrmRecord:
+    return models.CrmRecord(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why,
+                            words=REASONS.get(one.why, ""))
+
+
+def _line(line: dict[str, Any]) -> models.CrmRecord:
+    return models.CrmRecord(record=line["record"], id=line["id"], name=line["title"], detail="", why=line["reason"],
+                            words=REASONS.get(line["reason"], ""))
 
 
 def _signing(request: Request) -> PaneSignIn:

@@ -11,6 +11,7 @@ from addin.api import Body, Reason
 from capture.ports import ItemKind
 from capture.requests import MOST
 from capture.wording import MOST as MOST_WORDS
+from store.crm_choices import MOST_CHOSEN
 from store.pane import State
 
 
@@ -73,10 +74,24 @@ class Item(Body):
     kind: ItemKind = ItemKind.MAIL
 
 
-class Track(Item):
-    """Track an item. `record` is the CRM record the user chose, "" to leave it to matching."""
+RecordName = Annotated[str, Field(
+    pattern=r"^(?:contact|organisation|lead|opportunity|project|event|issue):[0-9A-Za-z-]{1,36}$")]
+"""A record as "kind:id"."""
 
-    record: str = Field(default="", pattern=r"^(?:(?:contact|organisation):[0-9A-Za-z-]{1,64})?$")
+
+class Track(Item):
+    """Track an item. `records` are the CRM records the user chose besides what matching finds; `leave_out` the numbers
+    of attachments that are not to be stored."""
+
+    records: list[RecordName] = Field(default=[], max_length=MOST_CHOSEN)
+    leave_out: list[Annotated[int, Field(ge=1, le=999)]] = Field(default=[], max_length=100)
+
+
+class Decide(Body):
+    """What becomes of a record for an item in the CRM: link it, dismiss the suggestion, take the link off."""
+
+    act: Literal["link", "dismiss", "unlink"]
+    record: RecordName
 
 
 class Search(Body):
@@ -102,13 +117,14 @@ class Line(BaseModel):
 
 
 class CrmRecord(BaseModel):
-    """A CRM record. Without a name it belongs to another division. `why` is a code."""
+    """A CRM record. Without a name it belongs to another division. `why` is a code, `words` says it in a sentence."""
 
     record: str
     id: str
     name: str
     detail: str
     why: str
+    words: str
 
 
 class Tracker(BaseModel):
@@ -120,7 +136,9 @@ class Tracker(BaseModel):
 
 
 class Status(BaseModel):
-    """How an item stands. `id` is ours, "" for an item nobody asked for yet. `step` is one of `steps`."""
+    """How an item stands. `id` is ours, "" for an item nobody asked for yet. `step` is one of `steps`. `without`: the
+    attachments that alone are why it is held. `others`: how many other mailboxes track it. `withdrawn`: what its
+    user reported is that they do not need it."""
 
     id: str
     state: State
@@ -134,16 +152,46 @@ class Status(BaseModel):
     redacted: bool
     reported: Literal["", "waiting", "answered"]
     answer: str
+    withdrawn: bool
+    without: list[int]
+    others: int
     records: list[CrmRecord]
     trackers: list[Tracker]
     can: list[str]
 
 
+class Attachment(BaseModel):
+    """An attachment of the mail itself, by its number: it may be left out."""
+
+    number: int
+    what: str
+    bytes: int
+
+
 class Suggestions(BaseModel):
-    """Records the item could belong to; `beyond` more belong to another division."""
+    """What matching links (`sure`; `words` says why, or why nothing), what it suggests, of which records one has to be
+    chosen (`questions`); `beyond` more belong to another division."""
+
+    sure: list[CrmRecord]
+    words: str
+    records: list[CrmRecord]
+    questions: list[list[CrmRecord]]
+    beyond: int
+    attachments: list[Attachment]
+
+
+class Found(BaseModel):
+    """What a search found; `beyond` more belong to another division."""
 
     records: list[CrmRecord]
     beyond: int
+
+
+class Questions(BaseModel):
+    """What its user is asked and suggested about an item in the CRM."""
+
+    questions: list[list[CrmRecord]]
+    records: list[CrmRecord]
 
 
 class Checked(BaseModel):

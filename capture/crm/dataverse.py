@@ -29,9 +29,10 @@ from capture.crm.dataverse_content import Content, Party, bare, from_bytes, mail
 from capture.crm.dataverse_errors import CrmDuplicate
 from capture.crm.dataverse_hosts import address_of, in_profile
 from capture.crm.dataverse_http import DataverseHttp, Operation, rows
-from capture.crm.dataverse_people import Caller, Known, People
+from capture.crm.dataverse_people import Caller, Known, People, with_hyphens
 from capture.crm.dataverse_rows import BEGUN, FILES_MISSING, TRUNCATED, Row, Rows, division_of
 from capture.crm.dataverse_tables import OF_WORD, RELATED, Columns, Table, ident_of, moment, quoted
+from capture.crm.offers import offers_of
 from capture.crm.trackers import address_of_tracker, division_of_tracker
 from capture.crmsettings import DataverseSettings
 from capture.errors import CrmDenied, CrmIncomplete, RecordChanged, RecordGone, TryLater
@@ -43,6 +44,7 @@ from capture.ports import (
     Crm,
     Linked,
     MailItem,
+    Offers,
     Record,
     Restored,
     StoredItem,
@@ -118,6 +120,17 @@ class DataverseCrm:
     def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> list[Record]:
         """Records of this name or address that `who` may see."""
         return self._people.find(text, self._caller(who), kinds, limit)
+    def suggest(self, tracker: str, item: MailItem, envelope: Envelope, *, who: str = "") -> Offers:
+        """What `link` would make of the item, as far as `who` may see."""
+        caller = self._caller(who or tracker)
+        known = self._people.of_item([party.email for party in envelope.parties()], caller)
+        with self._reading() as session:
+            barred = lookup.barred(session, tracker, item, envelope)
+        found = match(envelope.parties(), known.directory, self._own, barred=barred)
+        # what matching calls an opportunity is here a lead: no other opportunity is looked up by address
+        return offers_of(found, lambda kind, ident: self._people.named(
+            "lead" if kind == "opportunity" else kind, ident, caller))
+
 
     def _chosen(self, named: str, caller: Caller) -> Chosen:
         """The records that were chosen ("contact:ID hand/lead:ID"), those that are there and visible to the caller."""
@@ -128,6 +141,7 @@ class DataverseCrm:
             if self._people.is_there(kind, ident, caller):
                 found["hand" if slash and how == "hand" else "folder"].append((kind, ident))
         return Chosen(tuple(found["hand"]), tuple(found["folder"]))
+            ident = with_hyphens(ident)
 
     def _put(self, item_key: str, tracker: str, draft: Draft, found: Match, caller: Caller, known: Known) -> Linked:
         """Create the activity or join the one there is; then it is whole, and the tracker is on it."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from capture.crm.dataverse_content import word
 from capture.crm.dataverse_http import DataverseHttp, rows
@@ -99,6 +100,17 @@ class People:
             "$select": target.key, "$filter": f"{target.key} eq {ident}{caller.limit()}"}, caller=caller.object_id))
         return bool(found)
 
+    def named(self, kind: str, ident: str, caller: Caller) -> Record | None:
+        """One record as a picker shows it; None when there is none the caller may see."""
+        target = OF_WORD.get(kind)
+        if target is None or caller.blind or not _is_row(ident):
+            return None
+        detail = _DETAILS[target.name]
+        found = rows(self._http.get(f"/{target.path}", {
+            "$select": f"{target.key},{target.title},{detail}",
+            "$filter": f"{target.key} eq {ident}{caller.limit()}"}, caller=caller.object_id))
+        return Record(kind, ident, word(found[0], target.title), word(found[0], detail)) if found else None
+
     def find(self, text: str, caller: Caller, kinds: Sequence[str], limit: int) -> list[Record]:
         """Records of this name or address, by name."""
         wanted = " ".join(text.split())
@@ -173,6 +185,12 @@ def _host(url: str) -> str:
     """The host of a web site as people write it, without "www."."""
     host = url.casefold().partition("://")[2] or url.casefold()
     return host.partition("/")[0].partition(":")[0].removeprefix("www.").strip(". ")
+
+
+def with_hyphens(ident: str) -> str:
+    """An id as Dataverse writes it; our own tables keep it as 32 digits."""
+    plain = len(ident) == 32 and all(c in "0123456789abcdefABCDEF" for c in ident)
+    return str(UUID(ident)) if plain else ident
 
 
 def _is_row(text: str) -> bool:

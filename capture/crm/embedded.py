@@ -13,14 +13,17 @@ from sqlmodel import Session
 
 from capture.crm import lookup
 from capture.crm.asmail import StoredFile, as_mail
+from capture.crm.offers import offers_of
 from capture.crm.times import times_of
 from capture.crm.trackers import division_of_tracker
 from capture.errors import CrmRefused, RecordChanged, RecordGone, TryLater
+from capture.matching import outside_parties
 from capture.ports import (
     Check,
     Crm,
     Linked,
     MailItem,
+    Offers,
     Record,
     Restored,
     StoredItem,
@@ -102,6 +105,19 @@ class EmbeddedCrm:
                                    for number, who in enumerate(people)),
                 division=division_of_tracker(session, author, self._own)), author)
             return Linked(activity.id, activity.matched, crm_records.links_of(session, activity.id))
+
+    def suggest(self, tracker: str, item: MailItem, envelope: Envelope, *, who: str = "") -> Offers:
+        """What `link` would make of the item, as far as `who` may see."""
+        with self._reading() as session:
+            sight = lookup.sight_of_tracker(session, who or tracker, self._own)
+            found = lookup.matched(session, tracker, item, envelope, sight, self._own)
+            beyond = crm_named.beyond_at(session, outside_parties(envelope.parties(), self._own), sight)
+
+            def named(kind: str, ident: str) -> Record | None:
+                one = crm_named.named(session, kind, ident, sight)
+                return Record(one.kind, one.id, one.name, one.detail) if one else None
+
+            return offers_of(found, named, beyond)
 
     def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> list[Record]:
         """Records of this name or address that `who` may see."""

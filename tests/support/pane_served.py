@@ -6,11 +6,13 @@ With MAILWEIR_SCREENSHOTS set to a folder, `shown` keeps a picture of every stat
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ from capture.wiring import opened
 from store import people, rules, sessions
 
 ROOT = Path(__file__).parent.parent.parent
+BUILT = ROOT / "addin" / "pane" / "built"
 SHOTS = os.environ.get("MAILWEIR_SCREENSHOTS", "")
 DANA, PRIYA = "dana.reid@example.org", "priya.nair@example.org"
 TIMEOUT = 60_000
@@ -114,6 +117,35 @@ def clean(page: Any) -> None:
     named = re.compile("dana|priya|%40|inbox", re.IGNORECASE)
     assert [url for url in page.asked if named.search(url)] == []
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie.length]") == [0, 0, 0]
+
+
+def switch(page: Any, outlook: dict[str, Any]) -> None:
+    """The user chooses another item while the pane stays open."""
+    page.evaluate("one => { window.mailweirOutlook = one; window.postMessage('item', location.origin); }", outlook)
+
+
+def press_to_verdict(page: Any, names: list[str]) -> list[float]:
+    """Seconds from the press to the verdict on the page, for each of these items."""
+    seconds = []
+    for name in names:
+        switch(page, beside(name))
+        shown(page, "Not tracked")
+        page.wait_for_selector("#search")
+        began = time.perf_counter()
+        page.click("#track")
+        shown(page, "Tracked")
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def first_load() -> dict[str, int]:
+    """What a pane loads before anybody signs in: file -> bytes, compressed."""
+    html = (BUILT / "pane.html").read_text("utf-8")
+    names = set(re.findall(r"/pane/static/([\w.-]+)", html))
+    for name in list(names):
+        if name.endswith(".js"):
+            names |= set(re.findall(r'from"\./([\w.-]+\.js)"', (BUILT / name).read_text("utf-8")))
+    return {name: len(gzip.compress((BUILT / name).read_bytes())) for name in sorted({*names, "pane.html"})}
 
 
 def shown(page: Any, title: str) -> None:

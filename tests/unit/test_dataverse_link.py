@@ -406,5 +406,21 @@ def test_errors_and_logs_hold_no_address(world: World, caplog: pytest.LogCapture
 
 def test_stored_items_are_counted_beyond_the_servers_own_limit(world: World) -> None:
     for n in range(5100):
+def test_what_would_be_linked_is_told_with_names_and_a_pick_without_hyphens_is_linked(world: World) -> None:
+    envelope = Envelope(message_id="s@example.com", subject="Quote", sender=Address("Wanda", WANDA),
+                        sent="", recipients=(Address("Anna", ANNA),))
+    item = MailItem(ItemRef("anna", "1"), b"Subject: Quote\n\nHello.\n")
+    offers = world.made.crm.suggest("anna", item, envelope, who=ANNA)
+    assert [(one.record.kind, one.record.id, one.record.name, one.reason, one.sure) for one in offers.found] == [
+        ("contact", world.wanda, "Wanda Imaginary", "address", True)]
+    assert world.org.rows("emails") == []
+    world.org.tables["contacts"][world.wanda]["_unit"] = "north"
+    world.org.user(f"dora@{OWN}", sees={"south"})
+    blind = world.made.crm.suggest("anna", item, envelope, who=f"dora@{OWN}")
+    assert (blind.found, blind.reason) == ((), "no-record")
+    picked = world.link(sender="else@nowhere.example.com", record=f"hand/contact:{world.wanda.replace('-', '')}")
+    assert (picked.records, picked.matched) == (1, "contact")
+
+
         world.org.add("tasks", subject=f"t{n}", description="x")
     assert world.made.crm.count(Wanted(kinds=(StoredKind.TASK,))) == 5100

@@ -11,7 +11,7 @@ from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 from pane_place import Pane, PanePlace, demo_world, pane_place, pane_settings
 from world import mail
 
-from capture import worker
+from capture import trimming, worker
 from store.crm_tables import Contact, Organisation, OrganisationDomain
 
 DANA = "dana.reid@example.org"
@@ -38,6 +38,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanePlace]:
     put("other", "The invoice of Cedar Works is attached.\n", subject="Offer for Cedar Works Ltd",
         attachments=((f"{CANARY_NAME}.csv", "text/csv", b"item;price\nchair;20\n"),))
     put("later", "The desk is here.\n")
+    put("asked", "The desk is here.\n", sender="The desk <desk@elsewhere.example.net>")
+    put("files", "Both are here.\n", subject="Two files", attachments=(
+        ("prices.csv", "text/csv", b"item;price\nchair;20\n"),
+        ("people.csv", "text/csv", f"name;sin;born\n{CANARY_NAME};{CANARY_SIN};{CANARY_BIRTH}\n".encode())))
     put("gone", "Soon away.\n")
     with pane_place(world, pane_settings(world.settings, sign_in={"kind": "demo"})) as made:
         with made.database.session() as session:
@@ -48,6 +52,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanePlace]:
                 Contact(id="c" * 32, first_name="Rose", last_name="Antoine", title="Buyer", division="north",
                         email="rose@client.example.com", email_key="rose@client.example.com",
                         organisation_id="o" * 32),
+                *(Contact(id=n * 32, first_name=first, last_name=last, division="north",
+                          email="desk@elsewhere.example.net", email_key="desk@elsewhere.example.net")
+                  for n, first, last in (("1", "Ada", "Ash"), ("2", "Ben", "Birch"))),
                 Contact(id="d" * 32, first_name="Sam", last_name="Southerner", division="south",
                         email="rose@client.example.com", email_key="rose@client.example.com")])
         yield made
@@ -86,14 +93,17 @@ def test_an_item_nobody_asked_for_is_ready(dana: Pane, place: PanePlace) -> None
 
 
 def test_a_press_is_one_capture_and_ends_linked_with_who_when_and_where(dana: Pane, place: PanePlace) -> None:
-    first = dana.post("/pane/api/track", item("clean", record="contact:" + "c" * 32)).json()
+    first = dana.post("/pane/api/track", item(
+        "clean", records=["contact:" + "c" * 32, "organisation:" + "o" * 32])).json()
     assert (first["state"], first["outlook"]) == ("queued", "Checking")
     again = dana.post("/pane/api/track", item("clean")).json()
     assert again["id"] == first["id"]
     work(place)
     done = dana.get(f"/pane/api/items/{first['id']}").json()
-    assert (done["state"], done["outlook"], done["can"]) == ("linked", "Tracked", ["untrack"])
-    assert [(r["record"], r["name"]) for r in done["records"]] == [("contact", "Rose Antoine")]
+    assert (done["state"], done["outlook"], done["can"]) == ("linked", "Tracked", ["untrack", "records"])
+    assert [(r["record"], r["name"]) for r in done["records"]] == [
+        ("contact", "Rose Antoine"), ("organisation", "Cedar Works Ltd")]
+    assert {r["words"] for r in done["records"]} == {"You picked it."}
     assert [(t["who"], t["route"]) for t in done["trackers"]] == [(DANA, "request")]
     assert dana.post("/pane/api/status", item("clean")).json()["state"] == "linked"
     moved = dana.post("/pane/api/status", item("clean") | {"item_id": "Inbox/elsewhere.eml"}).json()
@@ -107,20 +117,72 @@ def test_a_press_is_one_capture_and_ends_linked_with_who_when_and_where(dana: Pa
         DANA, "priya.nair@example.org"]
 
 
-def test_untracking_is_asked_for_once(dana: Pane, place: PanePlace) -> None:
-    ident = dana.post("/pane/api/status", item("clean")).json()["id"]
+def test_untracking_takes_ones_own_tracker_and_says_what_stays(dana: Pane, place: PanePlace) -> None:
+    before = dana.post("/pane/api/status", item("clean")).json()
+    assert (before["others"], len(before["records"])) == (1, 2)  # Priya tracks it too
+    ident = before["id"]
     found = dana.post(f"/pane/api/items/{ident}/untrack").json()
-    assert (found["state"], found["can"]) == ("untrack-asked", [])
+    assert (found["state"], found["can"]) == ("untracked", ["track", "check"])
+    assert [t["who"] for t in found["trackers"]] == ["priya.nair@example.org"]
     assert dana.post(f"/pane/api/items/{ident}/untrack").json()["code"] == "bad-state"
-    [(_, body)] = place.events("capture:untrack:requested")
-    assert set(body) == {"activity"}
+    assert place.events("crm:tracker:removed") == [("crm:tracker:removed", {"trackers": 1})]
+    assert place.world.rows("SELECT count(*) FROM activity WHERE subject = 'Room for Monday'")[0][0] == 1
+
+
+def test_what_is_asked_is_answered_and_links_are_added_and_taken_off(dana: Pane, place: PanePlace) -> None:
+    offered = dana.post("/pane/api/suggestions", item("asked")).json()
+    assert [[r["id"][0] for r in one] for one in offered["questions"]] == [["1", "2"]]
+    assert offered["sure"] == []
+    ident = dana.post("/pane/api/track", item("asked")).json()["id"]
+    work(place)
+    url = f"/pane/api/items/{ident}/records"
+    [[first, second]] = dana.get(url).json()["questions"]
+    assert (first["name"], first["words"]) == (
+        "Ada Ash", "An address of the mail is that of several records: please choose.")
+    assert place.events("crm:records:listed")[-1][1]["count"] == 1
+    linked = dana.post(url, {"act": "link", "record": f"contact:{second['id']}"}).json()
+    assert [r["name"] for r in linked["records"]] == ["Ben Birch"]
+    assert dana.get(url).json() == {"questions": [], "records": []}
+    dana.post(url, {"act": "link", "record": "organisation:" + "o" * 32})
+    left = dana.post(url, {"act": "unlink", "record": f"contact:{second['id']}"}).json()
+    assert [r["name"] for r in left["records"]] == ["Cedar Works Ltd"]
+    assert dana.post(url, {"act": "link", "record": "contact:" + "d" * 32}).status_code == 404  # of another division
+    assert dana.post(url, {"act": "dismiss", "record": "contact:" + "c" * 32}).status_code == 404
+    priya = listening(place.signed_in("priya.nair"))
+    assert priya.get(url).status_code == 403
+    assert priya.post(url, {"act": "unlink", "record": "event:1"}).status_code == 403
+
+
+def test_an_attachment_that_is_left_out_is_not_stored_and_the_rest_is_scanned_anew(
+        dana: Pane, place: PanePlace) -> None:
+    offered = dana.post("/pane/api/suggestions", item("files")).json()["attachments"]
+    assert [(a["number"], a["what"]) for a in offered] == [
+        (1, "attachment 1 of 2 (csv)"), (2, "attachment 2 of 2 (csv)")]
+    held = dana.post("/pane/api/track", item("files")).json()["id"]
+    work(place)
+    told = dana.get(f"/pane/api/items/{held}").json()
+    assert (told["state"], told["without"], told["can"]) == ("blocked", [2], ["track", "check", "report"])
+    ident = dana.post("/pane/api/track", item("files", leave_out=[2])).json()["id"]
+    work(place)
+    assert dana.get(f"/pane/api/items/{ident}").json()["state"] == "linked"
+    [(body, files)] = place.world.rows(
+        "SELECT a.body, (SELECT count(*) FROM attachment f WHERE f.activity_id = a.id) FROM activity a "
+        "WHERE a.subject = 'Two files'")
+    assert (trimming.LEFT_OUT in body, files) == (True, 1)
+    assert place.events("capture:item:trimmed") == [("capture:item:trimmed", {"attachments": 1})]
+    wrong = dana.post("/pane/api/track", item("held", leave_out=[1])).json()["id"]  # it has none
+    work(place)
+    told = dana.get(f"/pane/api/items/{wrong}").json()
+    assert (told["state"], [line["code"] for line in told["lines"]]) == ("unreadable", ["attachment-stays"])
+    assert dana.post("/pane/api/track", item("later", leave_out=[0])).status_code == 422
 
 
 def test_a_held_item_says_kinds_and_places_and_takes_one_report(dana: Pane, place: PanePlace) -> None:
+    kept = place.world.rows("SELECT count(*) FROM blob WHERE content IS NOT NULL")
     checked = dana.post("/pane/api/check", item("held")).json()
     assert checked["verdict"] == "block"
     assert {"government or health number", "date of birth"} <= {line["words"] for line in checked["lines"]}
-    assert place.world.rows("SELECT count(*) FROM blob WHERE content IS NOT NULL")[0][0] == 0
+    assert place.world.rows("SELECT count(*) FROM blob WHERE content IS NOT NULL") == kept
     assert dana.post("/pane/api/status", item("held")).json()["state"] == "ready"  # a look keeps nothing
     ident = dana.post("/pane/api/track", item("held")).json()["id"]
     work(place)
@@ -149,25 +211,26 @@ def test_what_would_be_stored_is_told_by_kind_and_amount(dana: Pane) -> None:
 
 def test_suggestions_say_why_and_stop_at_the_division(dana: Pane, place: PanePlace) -> None:
     found = dana.post("/pane/api/suggestions", item("other")).json()
+    assert [(r["record"], r["name"], r["why"]) for r in found["sure"]] == [("contact", "Rose Antoine", "address")]
     assert [(r["record"], r["name"], r["why"]) for r in found["records"]] == [
-        ("contact", "Rose Antoine", "address"), ("organisation", "Cedar Works Ltd", "domain")]
+        ("organisation", "Cedar Works Ltd", "name")]
     assert found["beyond"] == 1
     marcus = listening(place.signed_in("marcus.lee"))
     assert marcus.post("/pane/api/suggestions", item("other")).json()["code"] == "not-yours"
     searched = dana.post("/pane/api/search", {"text": "  ROSE "}).json()
     assert [r["name"] for r in searched["records"]] == ["Rose Antoine"]
-    assert searched["beyond"] == 1
+    assert searched["beyond"] == 0
     assert dana.post("/pane/api/search", {"text": "southerner"}).json() == {"records": [], "beyond": 1}
     assert dana.post("/pane/api/search", {"text": "100%"}).json() == {"records": [], "beyond": 0}
     assert dana.post("/pane/api/search", {"text": "x"}).status_code == 422
-    assert dana.post("/pane/api/track", item("other", record="contact:" + "d" * 32)).status_code == 404
-    assert dana.post("/pane/api/track", item("other", record="contact:" + "e" * 32)).status_code == 404
-    assert dana.post("/pane/api/track", item("other", record="nonsense:1")).status_code == 422
+    assert dana.post("/pane/api/track", item("other", records=["contact:" + "d" * 32])).status_code == 404
+    assert dana.post("/pane/api/track", item("other", records=["contact:" + "e" * 32])).status_code == 404
+    assert dana.post("/pane/api/track", item("other", records=["nonsense:1"])).status_code == 422
 
 
 def test_an_item_is_the_one_that_was_meant_or_none(dana: Pane, place: PanePlace) -> None:
     other = item("later") | {"internet_message_id": "<other@client.example.com>"}  # the id of one, the name of another
-    assert dana.post("/pane/api/suggestions", other).json()["records"] != []
+    assert dana.post("/pane/api/suggestions", other).json()["attachments"] != []
     nobody = item("later") | {"internet_message_id": "<nobody@client.example.com>"}
     for path in ("check", "preview", "suggestions"):
         answer = dana.post(f"/pane/api/{path}", nobody)

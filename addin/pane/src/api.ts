@@ -1,5 +1,5 @@
 // The service's API. The bearer lives in this module's memory and nowhere else; no cookie is sent or kept.
-import type { Bearer, Checked, Config, Item, Me, Preview, ReportCodes, Rules, Status, Suggestions, Track } from "./apitypes";
+import type { Bearer, Checked, Config, Decide, Found, Item, Me, Preview, Questions, ReportCodes, Rules, Status, Suggestions, Track } from "./apitypes";
 
 export class Problem extends Error {
   constructor(readonly code: string, readonly status: number, readonly request: string) { super(code); }
@@ -76,7 +76,9 @@ export const api = {
   check: (item: Item, signal?: AbortSignal) => send<Checked>("POST", "/check", item, signal),
   preview: (item: Item, signal?: AbortSignal) => send<Preview>("POST", "/preview", item, signal),
   suggestions: (item: Item, signal?: AbortSignal) => send<Suggestions>("POST", "/suggestions", item, signal),
-  search: (text: string, signal?: AbortSignal) => send<Suggestions>("POST", "/search", { text }, signal),
+  search: (text: string, signal?: AbortSignal) => send<Found>("POST", "/search", { text }, signal),
+  questions: (id: string, signal?: AbortSignal) => send<Questions>("GET", `/items/${encodeURIComponent(id)}/records`, undefined, signal),
+  decide: (id: string, act: Decide["act"], record: string) => send<Status>("POST", `/items/${encodeURIComponent(id)}/records`, { act, record }),
   report: (id: string, code: string, text: string) => send<Status>("POST", `/items/${encodeURIComponent(id)}/report`, { code, text }),
   untrack: (id: string) => send<Status>("POST", `/items/${encodeURIComponent(id)}/untrack`),
   signOut: async () => {

@@ -4,6 +4,12 @@ export interface Affirm {
   number: number;
 }
 
+export interface Attachment {
+  number: number;
+  what: string;
+  bytes: number;
+}
+
 export interface Bearer {
   bearer: string;
   seconds: number;
@@ -29,6 +35,17 @@ export interface CrmRecord {
   name: string;
   detail: string;
   why: string;
+  words: string;
+}
+
+export interface Decide {
+  act: "link" | "dismiss" | "unlink";
+  record: string;
+}
+
+export interface Found {
+  records: CrmRecord[];
+  beyond: number;
 }
 
 export interface Item {
@@ -56,6 +73,11 @@ export interface Me {
 
 export interface Preview {
   things: StoredThing[];
+}
+
+export interface Questions {
+  questions: CrmRecord[][];
+  records: CrmRecord[];
 }
 
 export interface Report {
@@ -97,6 +119,9 @@ export interface Status {
   redacted: boolean;
   reported: "" | "waiting" | "answered";
   answer: string;
+  withdrawn: boolean;
+  without: number[];
+  others: number;
   records: CrmRecord[];
   trackers: Tracker[];
   can: string[];
@@ -109,8 +134,12 @@ export interface StoredThing {
 }
 
 export interface Suggestions {
+  sure: CrmRecord[];
+  words: string;
   records: CrmRecord[];
+  questions: CrmRecord[][];
   beyond: number;
+  attachments: Attachment[];
 }
 
 export interface Track {
@@ -118,7 +147,8 @@ export interface Track {
   item_id?: string;
   internet_message_id?: string;
   kind?: ItemKind;
-  record?: string;
+  records?: string[];
+  leave_out?: number[];
 }
 
 export interface Tracker {

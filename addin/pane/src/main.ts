@@ -1,23 +1,24 @@
 // The pane: asks the service how the open item stands, shows it, and sends what the user presses. It decides nothing.
 import { api, pause, Problem, renew, signedIn, useSignIn } from "./api";
-import type { Checked, Config, CrmRecord, Item, Line, Me, Preview, Status, Suggestions } from "./apitypes";
+import type { Checked, Config, CrmRecord, Decide, Found, Item, Line, Me, Preview, Questions, Status, Suggestions } from "./apitypes";
 import { proof, way, type Way } from "./auth";
 import { h, show } from "./dom";
 import * as host from "./host";
-import { ADVICE, amount, problem, ROUTES, STATES, STEPS, UNREADABLE, WHY, when } from "./words";
+import { ADVICE, amount, many, problem, ROUTES, STATES, STEPS, UNREADABLE, when } from "./words";
 
 const root = document.getElementById("app") as HTMLElement;
 const HELD = ["blocked", "unreadable", "pending-review"];
+const WITHDRAWN = "withdrawn";
 const BUSY = ["queued", "scanning"];
 const PAUSES = [250, 350, 500, 700, 1000, 1500, 2500, 4000];
 
 interface View {
   state: string; code: string; request: string; item: Item | null; status: Status | null; found: Suggestions | null;
-  searched: Suggestions | null; checked: Checked | null; preview: Preview | null; chosen: string; busy: string;
-  asking: "" | "untrack" | "report"; codes: Record<string, string>; said: string; lost: boolean; rules: { number: number; text: string; since: string } | null;
+  searched: Found | null; checked: Checked | null; preview: Preview | null; chosen: string[]; left: number[]; questions: Questions | null; busy: string;
+  asking: "" | "untrack" | "report" | "withdraw"; codes: Record<string, string>; said: string; lost: boolean; rules: { number: number; text: string; since: string } | null;
 }
 const nothing = (): View => ({ state: "starting", code: "", request: "", item: null, status: null, found: null, searched: null, checked: null,
-  preview: null, chosen: "", busy: "", asking: "", codes: {}, said: "", lost: false, rules: null });
+  preview: null, chosen: [], left: [], questions: null, busy: "", asking: "", codes: {}, said: "", lost: false, rules: null });
 let view = nothing();
 let config: Config | null = null;
 let chosenWay: Way | null = null;
@@ -77,6 +78,7 @@ function take(status: Status, signal: AbortSignal): void {
   if (signal.aborted) return;
   set({ state: status.state, status, busy: "", code: "", request: "", lost: false });
   if (BUSY.includes(status.state)) void follow(status.id, signal);
+  else if (status.can.includes("records")) void ask(status.id, signal);
   else if (status.can.includes("track") && !view.found && !HELD.includes(status.state)) void suggest(signal);
 }
 
@@ -100,12 +102,15 @@ async function suggest(signal: AbortSignal): Promise<void> {
   if (!view.item) return;
   try {
     const found = await api.suggestions(view.item, signal);
-    if (signal.aborted) return;
-    const sure = found.records.filter((one) => one.why === "address" || one.why === "thread");
-    set({ found, chosen: view.chosen || (sure.length === 1 && sure[0] ? key(sure[0]) : "") });
+    if (!signal.aborted) set({ found });
   } catch (error) {
-    if (!signal.aborted && error instanceof Problem && error.code !== "offline") set({ found: { records: [], beyond: 0 } });
+    if (!signal.aborted && error instanceof Problem && error.code !== "offline") set({ found: { sure: [], words: "", records: [], questions: [], beyond: 0, attachments: [] } });
   }
+}
+
+/** What is still asked about an item that is in the CRM. Without an answer the rest of the page stands. */
+async function ask(id: string, signal: AbortSignal): Promise<void> {
+  try { const questions = await api.questions(id, signal); if (!signal.aborted) set({ questions }); } catch { /* asked again when something changes */ }
 }
 
 /** Do something for the open item, once at a time; say what went wrong beside it. */
@@ -116,14 +121,19 @@ async function act(name: string, work: (item: Item, signal: AbortSignal) => Prom
   try { await work(view.item, signal); } catch (error) { if (!signal.aborted) failed(error); } finally { if (!signal.aborted) set({ busy: "" }); }
 }
 
-const track = () => act("track", async (item, signal) => take(await api.track({ ...item, record: view.chosen }, signal), signal));
+const track = (without: number[]) => act("track", async (item, signal) => take(await api.track({ ...item, records: view.chosen, leave_out: without }, signal), signal));
+const decide = (what: Decide["act"], one: CrmRecord) => act("records", async (_, signal) => { if (view.status) take(await api.decide(view.status.id, what, key(one)), signal); });
 const check = () => act("check", async (item, signal) => { const checked = await api.check(item, signal); if (!signal.aborted) set({ checked }); });
 const preview = () => act("preview", async (item, signal) => { const told = await api.preview(item, signal); if (!signal.aborted) set({ preview: told }); });
-const search = (text: string) => act("search", async (_, signal) => { const searched = await api.search(text, signal); if (!signal.aborted) set({ searched }); });
+const search = (text: string) => act("search", async (_, signal) => {
+  const searched = await api.search(text, signal);
+  const kept = (view.searched?.records ?? []).filter((one) => view.chosen.includes(key(one)) && !searched.records.some((other) => key(other) === key(one)));
+  if (!signal.aborted) set({ searched: { ...searched, records: [...searched.records, ...kept] } });  // what was ticked stays in sight
+});
 const untrack = () => act("untrack", async (_, signal) => { if (view.status) take(await api.untrack(view.status.id), signal); set({ asking: "" }); });
 const askReport = () => act("codes", async () => { set({ asking: "report", codes: (await api.codes()).codes }); });
 const report = (code: string, text: string) => act("report", async (_, signal) => {
-  if (view.status) { take(await api.report(view.status.id, code, text), signal); set({ asking: "", said: "Your report went to a reviewer." }); }
+  if (view.status) { take(await api.report(view.status.id, code, text), signal); set({ asking: "", said: code === WITHDRAWN ? "A reviewer is told." : "Your report went to a reviewer." }); }
 });
 
 async function affirm(): Promise<void> {
@@ -156,6 +166,7 @@ function failed(error: unknown, otherwise = ""): void {
 
 function set(change: Partial<View>): void { view = { ...view, ...change }; draw(); }
 const key = (one: CrmRecord) => `${one.record}:${one.id}`;
+const toggled = <T>(all: T[], one: T): T[] => all.includes(one) ? all.filter((other) => other !== one) : [...all, one];
 
 // ---------------------------------------------------------------------------------------------- what is shown
 
@@ -197,16 +208,20 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
     held && reasons(status.lines),
     held && h("p", {}, status.state === "unreadable" ? UNREADABLE : ADVICE),
     held && h("p", {}, `Case ${status.case}`, status.opened ? `, since ${when(status.opened)}` : "", status.joined ? ". Somebody else tracked it before." : "."),
-    held && status.reported === "waiting" && h("p", {}, "You said that this is wrong. A reviewer looks at it."),
+    held && status.reported === "waiting" && h("p", {}, status.withdrawn ? "You said that you do not need it in the CRM. A reviewer closes the case." : "You said that this is wrong. A reviewer looks at it."),
     held && status.reported === "answered" && h("p", {}, `A reviewer answered: ${status.answer || "see your page"}.`),
     status.redacted && h("p", {}, "A copy without the personal part was linked."),
-    status.records.length > 0 && h("section", {}, h("h2", {}, "Linked to"), h("ul", {}, ...status.records.map((one) =>
-      h("li", {}, one.name || "a record of another division", one.detail ? h("span", { class: "small" }, ` ${one.detail}`) : "")))),
+    status.records.length > 0 && h("section", {}, h("h2", {}, "Linked to"), h("ul", {}, ...status.records.map((one, number) =>
+      h("li", {}, ...named(one), can("records") && one.name && small(`unlink-${number}`, "Take off", one, () => void decide("unlink", one)))))),
+    can("records") && view.questions && openQuestions(view.questions),
+    can("records") && h("section", {}, h("h2", {}, "Link it to another record"), results((one, number) => small(`add-${number}`, "Link", one, () => void decide("link", one))), finder()),
     status.trackers.length > 0 && h("section", {}, h("h2", {}, held ? "Asked for by" : "Tracked by"), h("ul", {}, ...status.trackers.map((one) =>
       h("li", {}, one.who || "somebody of another division", h("span", { class: "small" }, ` ${when(one.at)}, by ${ROUTES[one.route] ?? one.route}`))))),
     can("track") && !held && records(),
+    can("track") && !held && attachments(),
     can("track") && h("div", { class: "actions" },
-      button("track", held ? "I changed the item: track again" : view.busy === "track" ? "Asking" : "Track", () => void track(), !held),
+      button("track", held ? "I changed the item: track again" : view.busy === "track" ? "Asking" : "Track", () => void track(held ? [] : view.left), !held),
+      held && status.without.length > 0 && button("without", `Track without attachment ${status.without.join(", ")}`, () => void track(status.without)),
       can("check") && button("check", "Check only", () => void check()),
       button("preview", "What will be stored", () => void preview())),
     view.checked && can("check") && h("section", { id: "checked" }, h("h2", {}, view.checked.verdict === "pass" ? "The check found nothing" : "The check would hold it"),
@@ -215,10 +230,14 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
       h("li", {}, one.what, amount(one.amount, one.unit) ? h("span", { class: "small" }, ` ${amount(one.amount, one.unit)}`) : "")))),
     can("report") && view.asking !== "report" && button("wrong", "I think this is wrong", () => void askReport()),
     view.asking === "report" && reporting(),
-    can("untrack") && view.asking !== "untrack" && button("untrack", "Untrack", () => set({ asking: "untrack" })),
+    can("report") && view.asking !== "withdraw" && button("withdraw", "I do not need it in the CRM", () => set({ asking: "withdraw" })),
+    view.asking === "withdraw" && can("report") && h("section", { "aria-labelledby": "withdraw-title" }, h("h2", { id: "withdraw-title" }, "Withdraw it?"),
+      h("p", {}, "It stays out of the CRM. A reviewer is told that you do not need it and closes the case; until then it is held."),
+      button("withdraw-yes", "Withdraw", () => void report(WITHDRAWN, ""), true), button("withdraw-no", "Cancel", () => set({ asking: "" }))),
+    (can("untrack") || can("untrack-ask")) && view.asking !== "untrack" && button("untrack", "Untrack", () => set({ asking: "untrack" })),
     view.asking === "untrack" && h("section", { "aria-labelledby": "untrack-title" }, h("h2", { id: "untrack-title" }, "Untrack this item?"),
-      h("p", {}, "What goes: that you track it. What stays: the CRM's copy until an operator has untracked it, and for as long as somebody else tracks it; the record of who did what."),
-      button("untrack-yes", "Ask to untrack", () => void untrack(), true), button("untrack-no", "Keep it", () => set({ asking: "" }))),
+      ...leaving(status),
+      button("untrack-yes", can("untrack") ? "Untrack" : "Ask to untrack", () => void untrack(), true), button("untrack-no", "Keep it", () => set({ asking: "" }))),
   ];
 }
 
@@ -234,27 +253,77 @@ function reasons(lines: Line[]): HTMLElement {
     : h("p", {}, "The wording as a whole: it may say something personal about somebody.");
 }
 
+/** What goes and what stays when this person does not track the item any more. */
+function leaving(status: Status): HTMLElement[] {
+  if (!status.can.includes("untrack")) return [h("p", {}, "What goes: that you track it. What stays: the CRM's copy until an operator has untracked it, and for as long as somebody else tracks it; the record of who did what.")];
+  const others = status.others ? `${many(status.others, "other person", "other people")} track it` : "nobody else tracks it, so whoever keeps the records may purge it";
+  return [h("p", {}, "What goes: that you track it, and what is suggested to you for it."),
+    h("p", {}, `What stays: the CRM's copy with its ${many(status.records.length, "record", "records")}; ${others}. The record of who did what stays too.`)];
+}
+
+function named(one: CrmRecord): (string | HTMLElement)[] {
+  const more = [one.detail, one.words].filter(Boolean).join("; ");
+  return [one.name || "a record of another division", ...(more ? [h("span", { class: "small" }, ` ${more}`)] : [])];
+}
+
+function small(id: string, text: string, one: CrmRecord, click: () => void): HTMLElement {
+  return h("button", { type: "button", id, class: "plain", "aria-label": `${text}: ${one.name}`, click, ...(view.busy ? { "aria-disabled": "true" } : {}) }, text);
+}
+
+/** Where an item that is in the CRM may belong besides: questions with several answers, and single suggestions. */
+function openQuestions(asked: Questions): HTMLElement | false {
+  const line = (one: CrmRecord, id: string) => h("li", {}, ...named(one),
+    small(`yes-${id}`, "This one", one, () => void decide("link", one)), small(`no-${id}`, "Not this one", one, () => void decide("dismiss", one)));
+  if (!asked.questions.length && !asked.records.length) return false;
+  return h("section", { id: "asked" }, ...asked.questions.flatMap((one, question) => [h("h2", {}, "Which of them is it?"), h("ul", {}, ...one.map((record, number) => line(record, `${question}-${number}`)))]),
+    ...(asked.records.length ? [h("h2", {}, "Does it belong here too?"), h("ul", {}, ...asked.records.map((record, number) => line(record, `${number}`)))] : []));
+}
+
 function records(): HTMLElement {
-  const both = [...(view.found?.records ?? []), ...(view.searched?.records ?? [])];
-  const seen = new Map(both.filter((one) => one.name).map((one) => [key(one), one]));
-  const beyond = (view.found?.beyond ?? 0) + (view.searched?.beyond ?? 0);
-  const field = h("input", { id: "search", type: "search", autocomplete: "off", maxlength: "100", minlength: "2", value: "" });
+  const found = view.found;
+  const offered = new Map<string, CrmRecord>();
+  const again = new Set([...(found?.sure ?? []), ...(found?.questions.flat() ?? [])].map(key));
+  for (const one of [...(found?.records ?? []), ...(view.searched?.records ?? [])]) if (one.name && !again.has(key(one))) offered.set(key(one), one);
+  const beyond = (found?.beyond ?? 0) + (view.searched?.beyond ?? 0);
+  let number = 0;
+  const choice = (one: CrmRecord) => h("label", { class: "choice" },
+    h("input", { type: "checkbox", id: `record-${number++}`, value: key(one), ...(view.chosen.includes(key(one)) ? { checked: true } : {}), change: () => set({ chosen: toggled(view.chosen, key(one)) }) }),
+    h("span", {}, ...named(one)));
   return h("section", {}, h("h2", { id: "where" }, "Where it belongs"),
-    !view.found && h("p", { class: "small" }, "Looking for records."),
-    view.found && seen.size === 0 && h("p", {}, view.searched ? "Nothing was found." : "No record fits by itself. Search for one, or track it without."),
-    h("fieldset", { "aria-labelledby": "where" },
-      ...[...seen.values()].map((one, number) => h("label", { class: "choice" },
-        h("input", { type: "radio", name: "record", id: `record-${number}`, value: key(one), ...(view.chosen === key(one) ? { checked: true } : {}), change: () => set({ chosen: key(one) }) }),
-        h("span", {}, one.name, h("span", { class: "small" }, ` ${[one.detail, WHY[one.why] ?? ""].filter(Boolean).join("; ")}`)))),
-      h("label", { class: "choice" }, h("input", { type: "radio", name: "record", id: "record-none", value: "", ...(view.chosen === "" ? { checked: true } : {}), change: () => set({ chosen: "" }) }),
-        h("span", {}, "As matching finds it"))),
+    !found && h("p", { class: "small" }, "Looking for records."),
+    found && found.sure.length > 0 && h("p", {}, "It is linked by itself to:"),
+    found && found.sure.length > 0 && h("ul", { id: "sure" }, ...found.sure.map((one) => h("li", {}, ...named(one)))),
+    found && !found.sure.length && found.words && h("p", { id: "why" }, found.words),
+    ...(found?.questions ?? []).map((asked) => h("fieldset", {}, h("legend", {}, "Which of them is it?"), ...asked.map(choice))),
+    offered.size > 0 && h("fieldset", { "aria-labelledby": "where" }, ...[...offered.values()].map(choice)),
+    view.searched && !view.searched.records.length && h("p", {}, "Nothing was found."),
     beyond > 0 && h("p", { class: "small" }, `${beyond} more belong to another division; you have no access to them.`),
-    h("form", { role: "search", submit: (event) => { event.preventDefault(); const text = field.value.trim(); if (text.length > 1) void search(text); } },
-      h("label", { for: "search" }, "Search the CRM"), field, h("button", { type: "submit", id: "find" }, "Search")));
+    finder());
+}
+
+/** What a search found, each with something to press. */
+function results(press: (one: CrmRecord, number: number) => HTMLElement): HTMLElement | false {
+  if (!view.searched) return false;
+  return view.searched.records.length ? h("ul", {}, ...view.searched.records.map((one, number) => h("li", {}, ...named(one), press(one, number)))) : h("p", {}, "Nothing was found.");
+}
+
+function finder(): HTMLElement {
+  const field = h("input", { id: "search", type: "search", autocomplete: "off", maxlength: "100", minlength: "2", value: "" });
+  return h("form", { role: "search", submit: (event) => { event.preventDefault(); const text = field.value.trim(); if (text.length > 1) void search(text); } },
+    h("label", { for: "search" }, "Search the CRM"), field, h("button", { type: "submit", id: "find" }, "Search"));
+}
+
+function attachments(): HTMLElement | false {
+  const all = view.found?.attachments ?? [];
+  return all.length > 0 && h("section", {}, h("h2", { id: "files" }, "Attachments"),
+    h("fieldset", { "aria-labelledby": "files" }, ...all.map((one) => h("label", { class: "choice" },
+      h("input", { type: "checkbox", id: `file-${one.number}`, ...(view.left.includes(one.number) ? {} : { checked: true }), change: () => set({ left: toggled(view.left, one.number) }) }),
+      h("span", {}, one.what, h("span", { class: "small" }, ` ${amount(one.bytes, "bytes")}`))))),
+    view.left.length > 0 && h("p", { class: "small" }, "What you leave out stays in the mailbox. The rest is read and checked without it."));
 }
 
 function reporting(): HTMLElement {
-  const code = h("select", { id: "code" }, ...Object.entries(view.codes).map(([name, words]) => h("option", { value: name }, words)));
+  const code = h("select", { id: "code" }, ...Object.entries(view.codes).filter(([name]) => name !== WITHDRAWN).map(([name, words]) => h("option", { value: name }, words)));
   const text = h("textarea", { id: "text", maxlength: "1000", rows: "3", "aria-describedby": "hint" });
   return h("form", { submit: (event) => { event.preventDefault(); void report(code.value, text.value); } },
     h("h2", {}, "I think this is wrong"), h("label", { for: "code" }, "Because"), code,

@@ -18,7 +18,7 @@ export const STATES: Record<string, Words> = {
   linked: { title: "Tracked", text: "It is in the CRM." },
   released: { title: "Tracked", text: "A reviewer looked at it and let it pass." },
   "untrack-asked": { title: "Untracking asked for", text: "It is still in the CRM until an operator has untracked it." },
-  untracked: { title: "Untracked", text: "It is not tracked for you any more. The record of what was done stays; so does the CRM's copy while somebody else tracks it." },
+  untracked: { title: "Untracked", text: "It is not tracked for you any more. What the CRM has of it stays, and so does the record of what was done." },
   blocked: { title: "Held for privacy review", text: "It was not linked to the CRM. It is held, encrypted, because of:" },
   unreadable: { title: "Could not be checked", text: "It was not linked to the CRM, because not all of it could be read:" },
   "pending-review": { title: "In privacy review", text: "A reviewer is looking at it. It is not in the CRM." },
@@ -36,11 +36,6 @@ export const UNREADABLE = "Take off the password, ask the sender for a version w
 
 export const STEPS: Record<string, string> = {
   fetch: "Fetch the item", read: "Read text and attachments", decide: "Check for personal information", link: "Link to the CRM",
-};
-
-export const WHY: Record<string, string> = {
-  address: "has this address", ambiguous: "one of several with this address or domain", domain: "the sender's domain",
-  thread: "the mail it answers is there", subject: "named in the subject", search: "found", folder: "chosen",
 };
 
 export const ROUTES: Record<string, string> = { request: "pane", category: "category", folder: "folder", mailbox: "mailbox" };
@@ -72,3 +67,5 @@ export function amount(count: number, unit: string): string {
   if (unit === "bytes") return count >= 1e6 ? `${(count / 1e6).toFixed(1)} MB` : count >= 1000 ? `${Math.round(count / 1000)} kB` : `${count} bytes`;
   return unit ? `${count.toLocaleString()} ${unit}` : "";
 }
+
+export function many(count: number, one: string, several: string): string { return `${count} ${count === 1 ? one : several}`; }
