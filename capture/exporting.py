@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import select as columns_of
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
@@ -32,6 +33,7 @@ from store import audit, people
 from store.access import FIREWALLED, Action, Person
 from store.account_tables import Disclosure
 from store.columns import now
+from store.crm_fields import NOT_SHARED, TABLES
 from store.crm_tables import Activity, Contact, Organisation
 from store.database import Database
 from store.desk_tables import DeskCase
@@ -99,7 +101,8 @@ def _audit(session: Session, wanted: Wanted, most: int, _person: Person) -> Rows
 
 def _contacts(session: Session, wanted: Wanted, most: int, person: Person) -> Rows:
     query = select(Contact, Organisation.name).outerjoin(
-        Organisation, col(Contact.organisation_id) == col(Organisation.id)).order_by(col(Contact.id)).limit(most)
+        Organisation, col(Contact.organisation_id) == col(Organisation.id)).where(
+            Contact.merged_into == "").order_by(col(Contact.id)).limit(most)
     if wanted.since is not None:
         query = query.where(Contact.updated >= wanted.since)
     names = ("id", "first_name", "last_name", "title", "email", "phone", "fax", "category", "division")
@@ -109,7 +112,7 @@ def _contacts(session: Session, wanted: Wanted, most: int, person: Person) -> Ro
 
 
 def _organisations(session: Session, wanted: Wanted, most: int, _person: Person) -> Rows:
-    query = select(Organisation).order_by(col(Organisation.id)).limit(most)
+    query = select(Organisation).where(Organisation.merged_into == "").order_by(col(Organisation.id)).limit(most)
     if wanted.since is not None:
         query = query.where(Organisation.updated >= wanted.since)
     return [{name: getattr(o, name) for name in ("id", "name", "address", "email", "phone", "fax", "category")}
@@ -122,6 +125,36 @@ def _activities(session: Session, wanted: Wanted, most: int, _person: Person) ->
         query = query.where(Activity.created >= wanted.since)
     return [{"id": a.id, "type": a.type, "sent": _iso(a.sent), "subject": a.subject, "matched": a.matched,
              "division": a.division} for a in session.scalars(query)]
+
+
+def _business(kind: str, *names: str) -> Callable[[Session, Wanted, int, Person], Rows]:
+    """Rows of a kind of record. What another division does not see is there without its values."""
+    table = TABLES[kind]
+
+    def rows(session: Session, wanted: Wanted, most: int, person: Person) -> Rows:
+        query = columns_of(table.id, table.division, *(getattr(table, name) for name in names)).order_by(
+            table.id).limit(most)
+        if wanted.since is not None:
+            query = query.where(table.updated >= wanted.since)
+        return [{"id": ident, "division": division} | {
+            name: None if kind in NOT_SHARED and division and division not in person.divisions else _plain(value)
+            for name, value in zip(names, values, strict=True)} for ident, division, *values in session.execute(query)]
+
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else " ".join(value) if isinstance(value, list) else value
+
+
+_OPPORTUNITY: Final = ("title", "stage", "organisation_id", "contact_id", "quote_number", "quoted_cents", "currency",
+                       "services", "owner", "source", "created", "closed")
+_PROJECT: Final = ("title", "status", "opportunity_id", "organisation_id", "contact_id", "number", "quoted_cents",
+                   "currency", "services", "delivery_locations", "delivery_from", "delivery_until", "owner", "created",
+                   "closed")
+_EVENT: Final = ("name", "starts", "ends", "place", "owner", "source", "created")
+_ISSUE: Final = ("title", "priority", "status", "owner", "created", "closed")
+_DOCUMENT: Final = ("name", "content_type", "size", "digest", "policy", "owner", "created")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +181,10 @@ WHAT: Final[Mapping[str, Kind]] = {
         "id", "name", "address", "email", "phone", "fax", "category"), records=True),
     "activities": Kind(Action.RECORD_EXPORT, _activities, (
         "id", "type", "sent", "subject", "matched", "division"), records=True),
+    **{f"{kind}s": Kind(Action.RECORD_EXPORT, _business(kind, *names), ("id", *names, "division"), records=True)
+       for kind, names in (("project", _PROJECT), ("event", _EVENT), ("issue", _ISSUE), ("document", _DOCUMENT))},
+    "opportunities": Kind(Action.RECORD_EXPORT, _business("opportunity", *_OPPORTUNITY),
+                          ("id", *_OPPORTUNITY, "division"), records=True),
 }
 """What can be exported."""
 

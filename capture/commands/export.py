@@ -11,7 +11,8 @@ Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default
 
 
 def export(
-    what: Annotated[str, typer.Argument(help="cases, audit, contacts, organisations or activities.")],
+    what: Annotated[str, typer.Argument(help="cases, audit, contacts, organisations, activities, opportunities, "
+                                              "projects, events, issues or documents.")],
     out: Annotated[Path, typer.Option("--out", help="A new file; only you can read it.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, as a short code.")],
     recipient: Annotated[str, typer.Option("--recipient", help="For whom, as a short code.")],
