@@ -25,8 +25,8 @@ from sqlmodel import col, select
 from store import audit
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
-from store.crm_access import Who, activity, must, thing_of, trackers_of
-from store.crm_matching import KINDS, Record, visible
+from store.crm_access import Who, activity, load, must, thing_of, trackers_of
+from store.crm_matching import KINDS, Record, open_work, standing, visible
 from store.crm_records import add, links_of, touch
 from store.crm_tables import (
     Activity,
@@ -47,6 +47,9 @@ from store.watch_tables import UntrackRequest
 MOST_CHOSEN: Final = 20
 """Records one item can be given by hand."""
 ROLES: Final = ("party", "regarding")
+MOST_OFFERED: Final = 5
+OPEN_WORK: Final = ("open-work", 60)
+"""The reason and the per cent of `capture.matching` with which open work is suggested."""
 _FILE: Final = "attachment"
 """What stands in the place of a kind of record for an attachment that is left out."""
 
@@ -130,15 +133,28 @@ def waiting(session: Session, who: Who, limit: int = 200, *, about: str = "") ->
     return [entry | {"questions": list(entry["questions"].values())} for entry in found.values()]
 
 
+def offered(session: Session, activity_id: str, mailbox: str) -> list[tuple[str, str, str]]:
+    """(record, id, reason) of what is asked or suggested to the owner of a mailbox, the surest first. Reads only;
+    whether they may see it is for whoever shows it to ask."""
+    return [(row.record, row.record_id, row.reason) for row in session.scalars(select(ActivitySuggestion).where(
+        ActivitySuggestion.activity_id == activity_id, ActivitySuggestion.tracker == mailbox,
+        ActivitySuggestion.state == "open").order_by(
+            col(ActivitySuggestion.confidence).desc(), col(ActivitySuggestion.record),
+            col(ActivitySuggestion.record_id)))]
+
+
 def confirm(session: Session, who: Who, activity_id: str, record: str, ident: str, role: str = "") -> None:
-    """Link an activity to a record by hand, suggested or not. The other answers to the same question are dismissed.
+    """Link an activity to a record by hand, suggested or not. The other answers to the same question are dismissed; the
+    open opportunities and projects of a contact that was chosen are suggested.
 
     Raises `NotAllowed`, and `NotFound` for a record that is not there or not within sight.
     """
     row = activity(session, activity_id)
     must(who, Action.RECORD_CHANGE, thing_of(session, who, row))
+    record, ident = standing(session, record, ident)
     if not visible(session, record, ident, who.sight):
         raise NotFound("record")
+    load(session, record, ident, lock=True)
     offered = session.scalars(select(ActivitySuggestion).where(
         ActivitySuggestion.activity_id == activity_id, ActivitySuggestion.record == record,
         ActivitySuggestion.record_id == ident)).all()
@@ -160,6 +176,8 @@ def confirm(session: Session, who: Who, activity_id: str, record: str, ident: st
     if row.matched == "unmatched":
         row.matched, row.reason = record, "hand"
     touch(session, [(record, ident, "hand", role)], row.sent or row.created)
+    if record == "contact":
+        _offer_work(session, who, row.id, ident, {s.tracker for s in offered})
     session.flush()
     audit.append(session, "crm:link:confirmed", actor=who.actor, subject=activity_id,
                  body={"record": f"{record}:{ident}", "role": role})
@@ -312,6 +330,18 @@ def title(session: Session, record: str, ident: str) -> str:
 def _decide(suggestion: ActivitySuggestion, state: str, who: Who) -> None:
     if suggestion.state == "open":
         suggestion.state, suggestion.decided_by, suggestion.decided = state, who.actor, now()
+
+
+def _offer_work(session: Session, who: Who, activity_id: str, contact: str, asked: set[str]) -> None:
+    """Suggest the open work of a contact to those who were asked about it, or else to all who track the activity."""
+    links = {(link.record, link.record_id) for link in session.scalars(
+        select(ActivityLink).where(ActivityLink.activity_id == activity_id))}
+    work = [one for one in open_work(session, [contact], who.sight).get(("contact", contact), ()) if one not in links]
+    for tracker in sorted(asked) or trackers_of(session, activity_id):
+        for kind, ident in work[:MOST_OFFERED]:
+            add(session, ActivitySuggestion(
+                activity_id=activity_id, tracker=tracker, record=kind, record_id=ident, role="regarding",
+                reason=OPEN_WORK[0], confidence=OPEN_WORK[1]))
 
 
 def _own(who: Who, action: Action, mailbox: str) -> None:

@@ -64,6 +64,8 @@ log = logging.getLogger("mailweir.crm")
 PUBLIC_LOGIN: Final = "https://login.microsoftonline.com"
 LIMITS_SECONDS: Final = 600.0
 MOST_CHANGES: Final = 3
+VARIANT: Final = "other-copy"
+"""Another copy of an item, with other content, was kept beside the first."""
 _TIMES: Final = ("actualend", "scheduledstart", "scheduledend")
 _CODES: Final = 100
 _LINKS: Final = 4000
@@ -113,13 +115,11 @@ class DataverseCrm:
         caller = self._caller(author)
         people = (typed.caller, *typed.called)
         known = self._people.of_item([one.email for one in people], caller)
-        chosen = Chosen(by_hand=self._chosen(typed.record, caller).by_folder)
+        picked = self._chosen(typed.record, caller)
+        chosen = Chosen(by_hand=(*picked.by_hand, *picked.by_folder))
         found = match(people, known.directory, self._own, chosen=chosen)
         return self._put(item_key, author, draft_of_typed(typed, known.resolved), found, caller, known)
 
-    def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> list[Record]:
-        """Records of this name or address that `who` may see."""
-        return self._people.find(text, self._caller(who), kinds, limit)
     def suggest(self, tracker: str, item: MailItem, envelope: Envelope, *, who: str = "") -> Offers:
         """What `link` would make of the item, as far as `who` may see."""
         caller = self._caller(who or tracker)
@@ -131,6 +131,9 @@ class DataverseCrm:
         return offers_of(found, lambda kind, ident: self._people.named(
             "lead" if kind == "opportunity" else kind, ident, caller))
 
+    def find(self, text: str, *, who: str = "", kinds: tuple[str, ...] = (), limit: int = 20) -> list[Record]:
+        """Records of this name or address that `who` may see."""
+        return self._people.find(text, self._caller(who), kinds, limit)
 
     def _chosen(self, named: str, caller: Caller) -> Chosen:
         """The records that were chosen ("contact:ID hand/lead:ID"), those that are there and visible to the caller."""
@@ -138,10 +141,10 @@ class DataverseCrm:
         for one in named.split():
             how, slash, rest = one.rpartition("/")
             kind, _, ident = rest.partition(":")
+            ident = with_hyphens(ident)
             if self._people.is_there(kind, ident, caller):
                 found["hand" if slash and how == "hand" else "folder"].append((kind, ident))
         return Chosen(tuple(found["hand"]), tuple(found["folder"]))
-            ident = with_hyphens(ident)
 
     def _put(self, item_key: str, tracker: str, draft: Draft, found: Match, caller: Caller, known: Known) -> Linked:
         """Create the activity or join the one there is; then it is whole, and the tracker is on it."""
@@ -152,11 +155,23 @@ class DataverseCrm:
         row, made = self._rows.of_key(draft.table, key), False
         if row is None:
             row, made = self._created(item_key, key, draft, links, note, caller)
+        notes = draft.notes
         if not made:
             self.http.send(note.method, note.path, note.body)
             row = self._joined(row, draft, links, note)
+            notes = (VARIANT,) if self._is_other(row, draft) else ()
+        if notes == (VARIANT,):  # beside the first: a rescan reads it, it stands on nobody's timeline
+            content = replace(draft.content.unbound(), message_id="")
+            self._put(_hash(item_key, content.mark()), tracker, replace(draft, content=content),
+                      Match("unmatched", VARIANT), caller, Known())
         records, matched = self._links_of(item_key)
-        return Linked(str(row.ident), matched, records, notes=draft.notes if made else ())
+        return Linked(str(row.ident), matched, records, asked=found.asks, notes=notes)
+
+    def _is_other(self, row: Row, draft: Draft) -> bool:
+        """Whether a copy under one key has other words or files than the one there is. Nothing is said of what others
+        wrote, or what is held."""
+        kept = word(row.raw, self._columns.filled).removeprefix(BEGUN)
+        return bool(kept) and not word(row.raw, self._columns.stub) and kept != draft.content.mark()
 
     def _created(self, item_key: str, key: str, draft: Draft, links: Sequence[tuple[str, str]], note: Operation,
                  caller: Caller) -> tuple[Row, bool]:

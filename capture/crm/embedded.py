@@ -145,7 +145,8 @@ class EmbeddedCrm:
         except NotFound:
             raise RecordGone(f"record {ident}") from None
         kept = found.activity
-        raw = as_mail(subject=kept.subject, body=kept.body, sent=kept.sent, message_id=kept.message_id,
+        text = "\n".join(filter(None, (kept.body, kept.outcome)))
+        raw = as_mail(subject=kept.subject, body=text, sent=kept.sent, message_id=kept.message_id,
                       participants=kept.participants,
                       files=[StoredFile(a.name, a.content_type, a.content) for a in found.attachments])
         return StoredItem(

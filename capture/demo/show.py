@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
+from sqlmodel import Session
 
 from capture import desk, worker
 from capture.demo.cast import enter_people
@@ -24,8 +25,16 @@ from capture.mailbox.states import PREFIX, TRIGGER
 from capture.settings import Settings, load_settings
 from capture.terminal import STATE_STYLE, console
 from capture.wiring import opened
-from store import ledger
+from store import crm_choices, ledger
+from store.crm_tables import Activity
+from store.tables import Capture
 
+SUGGESTED = {"domain": "by domain", "thread": "it answers a mail about it", "open-work": "their open business",
+             "number": "its number is in the subject", "name": "its name is in the subject"}
+"""Why something is suggested, in a few words."""
+NOT_LINKED = {"meeting-request": "by no rule: a meeting request",
+              "own-domains-only": "by no rule: mail among ourselves", "never-track": "by no rule: on a never-track list", "private": "by no rule: marked private"}
+"""Why nothing is linked or suggested by rule."""
 SETTINGS = """\
 # The home of `mailweir demo`. Everybody in it is invented.
 [mailbox]
@@ -128,7 +137,7 @@ def _reasons(settings: Settings) -> dict[tuple[str, str], str]:
             if stamp is not None:
                 row = ledger.get(session, stamp.capture)
                 user, _, rest = item.file.partition("/")
-                found[user, rest] = _why(row.summary) if row.outcome == "hold" else _matched(row.summary)
+                found[user, rest] = _why(row.summary) if row.outcome == "hold" else _matched(session, row)
     return found
 
 
@@ -143,9 +152,18 @@ def _why(summary: dict[str, Any]) -> str:
     return "; ".join(reasons[:2]) or "the wording as a whole"
 
 
-def _matched(summary: dict[str, Any]) -> str:
-    return {"contact": "to a contact, by address", "organisation": "to an organisation, by domain",
-            "unmatched": "nobody known: on the unmatched list"}.get(summary.get("matched", ""), "")
+def _matched(session: Session, row: Capture) -> str:
+    """To what an item was linked, or what is suggested, or why nothing is."""
+    offered = crm_choices.offered(session, row.activity, row.mailbox)
+    said = {"contact": "to a contact, by address", "organisation": "to an organisation",
+            "lead": "to a lead, by address"}.get(row.summary.get("matched", ""), "")
+    if offered:
+        record, ident, reason = offered[0]
+        more = f" and {len(offered) - 1} more" if len(offered) > 1 else ""
+        name = f"{record} {crm_choices.title(session, record, ident)}"
+        return "; ".join(filter(None, (said, f"suggested: {name}, {SUGGESTED.get(reason, reason)}{more}")))
+    activity = session.get(Activity, row.activity)
+    return said or NOT_LINKED.get(activity.reason if activity else "", "nobody known: on the unmatched list")
 
 
 def _notices(home: Path) -> None:

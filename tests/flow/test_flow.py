@@ -179,7 +179,9 @@ def test_appointments_and_tasks_of_the_folder_mailbox_are_captured_as_what_they_
         path.write_bytes(raw.replace(b"UID:", b"CATEGORIES:Track in CRM\r\nUID:"))
     assert run(world)["linked"] == 2
     assert sorted(world.rows("SELECT type, subject, body FROM activity")) == [
-        ("appointment", "Plan review", "Bring the plan."), ("task", "Plan review", "Bring the plan.")]
+        ("appointment", "Plan review",
+         "Starts: 2026-03-09 16:30 UTC\nEnds: 2026-03-09 17:30 UTC\nBring the plan."),  # moved, it has other content
+        ("task", "Plan review", "Due: 2026-03-20 00:00 UTC\nBring the plan.")]
     for path in world.settings.mailbox_root.rglob("*.ics"):
         assert ics_categories(path.read_bytes()) == ["CRM: linked"]
 

@@ -72,7 +72,9 @@ def test_what_is_ambiguous_waits_for_its_tracker_and_is_answered_once(store: tup
         assert asked == [
             [("desk1", "ambiguous", "desk1 Invented"), ("desk2", "ambiguous", "desk2 Invented")]]
         crm_choices.confirm(session, dana, activity, "contact", "desk2")
-        assert [e["activity"] for e in crm_choices.waiting(session, dana)].count(activity) == 0
+        [entry] = [e for e in crm_choices.waiting(session, dana) if e["activity"] == activity]
+        assert entry["questions"] == []
+        assert [s["reason"] for s in entry["suggestions"]] == ["open-work"], "of the one that was chosen"
         assert session.get_one(Activity, activity).matched == "contact"
     assert links(db, activity) == {("contact", "desk2", "hand")}
     assert actions(db, activity) == ["crm:link:confirmed"]

@@ -38,7 +38,8 @@ def test_a_question_is_seen_answered_and_undone(home: Path) -> None:
     assert rows[0]["why"].endswith("please choose.")
     activity = rows[0]["activity"]
     assert "linked to contact desk1" in run(home, "confirm", activity[:8], "contact:desk1")
-    assert not [row for row in json.loads(run(home, "waiting", "--json", code=1)) if row["activity"] == activity]
+    assert [row["reason"] for row in json.loads(run(home, "waiting", "--json", code=1))
+            if row["activity"] == activity] == ["open-work"]
     assert "stays, with 0 records and 1 tracker" in run(home, "unlink", activity, "contact:desk1")
     assert "nobody tracks it" in run(home, "untrack", activity, "--mailbox", OWNER)
     assert "receipt" in run(home, "purge", activity, "--reason", "not-business")

@@ -127,6 +127,38 @@ def test_what_was_chosen_comes_first_and_the_rest_is_related(world: World) -> No
     assert (1, WANDA, "contact") in world.parties(world.mail())
 
 
+def test_a_record_picked_for_what_is_typed_is_linked_however_it_is_named(world: World) -> None:
+    for number, named in enumerate((f"hand/contact:{world.wanda}", f"contact:{world.wanda}")):
+        typed = Typed(StoredKind.TASK, f"Call {number}", "", record=named)
+        assert world.made.crm.write(f"typed{number}", "anna", typed).records == 1
+
+
+def test_several_picks_are_kept_with_the_tracker_and_what_is_ambiguous_is_asked(world: World) -> None:
+    deals = [world.org.add("opportunities", name=name) for name in ("Spring", "Summer")]
+    done = world.link(record=" ".join(f"hand/opportunity:{deal}" for deal in deals))
+    assert (done.records, done.asked) == (3, 0)
+    world.org.add("contacts", fullname="Wanda the other", emailaddress1=WANDA)
+    assert world.link("k2").asked == 1
+
+
+def test_another_copy_with_other_words_or_files_is_kept_beside_the_first(world: World) -> None:
+    first = world.link(files=(("a.bin", b"one"),))
+    again = world.link(tracker="bert", files=(("a.bin", b"one"),))
+    assert (again.activity, again.notes, len(world.org.rows("emails"))) == (first.activity, (), 1)
+    other = world.link(tracker="bert", text="Please find our other quote.", files=(("a.bin", b"one"),))
+    assert (other.activity, other.notes) == (first.activity, ("other-copy",))
+    assert world.link(tracker="bert", text="Please find our other quote.", files=(("a.bin", b"one"),)).notes == (
+        "other-copy",)
+    assert world.link(tracker="bert", files=(("a.bin", b"two"),)).notes == ("other-copy",)
+    rows = world.org.rows("emails")
+    assert len(rows) == 3, "each copy once"
+    kept = [row for row in rows if row["messageid"] is None]
+    assert {row.get("_regardingobjectid_value") for row in kept} == {None}, "on nobody's timeline"
+    assert all(row["statecode"] == 1 for row in rows)
+    words = [world.made.crm.read(ref.id).content for ref in world.made.crm.stored(Wanted())]
+    assert sum(b"other quote" in content for content in words) == 1, "a rescan reads it"
+
+
 def test_records_of_a_later_copy_are_shown_too(world: World) -> None:
     deal = world.org.add("opportunities", name="Spring course")
     world.link()
@@ -272,7 +304,7 @@ def test_what_was_begun_and_not_completed_is_no_link_until_it_is(world: World) -
     with pytest.raises(TryLater):
         world.link(files=(("a.pdf", b"x"),))
     assert world.mail()["statecode"] == 0
-    assert world.link(tracker="bert").records == 1, "whoever comes next reads it and completes it"
+    assert world.link(tracker="bert", files=(("a.pdf", b"x"),)).records == 1, "whoever comes next completes it"
     assert world.mail()["statecode"] == 1
 
 
@@ -374,6 +406,22 @@ def test_a_record_the_tagger_may_not_see_is_neither_linked_nor_found(world: Worl
     assert cleo["azureactivedirectoryobjectid"] in world.org.callers
 
 
+def test_what_would_be_linked_is_told_with_names_and_a_pick_without_hyphens_is_linked(world: World) -> None:
+    envelope = Envelope(message_id="s@example.com", subject="Quote", sender=Address("Wanda", WANDA),
+                        sent="", recipients=(Address("Anna", ANNA),))
+    item = MailItem(ItemRef("anna", "1"), b"Subject: Quote\n\nHello.\n")
+    offers = world.made.crm.suggest("anna", item, envelope, who=ANNA)
+    assert [(one.record.kind, one.record.id, one.record.name, one.reason, one.sure) for one in offers.found] == [
+        ("contact", world.wanda, "Wanda Imaginary", "address", True)]
+    assert world.org.rows("emails") == []
+    world.org.tables["contacts"][world.wanda]["_unit"] = "north"
+    world.org.user(f"dora@{OWN}", sees={"south"})
+    blind = world.made.crm.suggest("anna", item, envelope, who=f"dora@{OWN}")
+    assert (blind.found, blind.reason) == ((), "no-record")
+    picked = world.link(sender="else@nowhere.example.com", record=f"hand/contact:{world.wanda.replace('-', '')}")
+    assert (picked.records, picked.matched) == (1, "contact")
+
+
 def test_somebody_dataverse_does_not_know_sees_nothing(world: World) -> None:
     assert world.link(tracker="stranger@elsewhere.example").records == 0
     assert list(world.made.crm.find("wanda", who="stranger@elsewhere.example")) == []
@@ -406,21 +454,5 @@ def test_errors_and_logs_hold_no_address(world: World, caplog: pytest.LogCapture
 
 def test_stored_items_are_counted_beyond_the_servers_own_limit(world: World) -> None:
     for n in range(5100):
-def test_what_would_be_linked_is_told_with_names_and_a_pick_without_hyphens_is_linked(world: World) -> None:
-    envelope = Envelope(message_id="s@example.com", subject="Quote", sender=Address("Wanda", WANDA),
-                        sent="", recipients=(Address("Anna", ANNA),))
-    item = MailItem(ItemRef("anna", "1"), b"Subject: Quote\n\nHello.\n")
-    offers = world.made.crm.suggest("anna", item, envelope, who=ANNA)
-    assert [(one.record.kind, one.record.id, one.record.name, one.reason, one.sure) for one in offers.found] == [
-        ("contact", world.wanda, "Wanda Imaginary", "address", True)]
-    assert world.org.rows("emails") == []
-    world.org.tables["contacts"][world.wanda]["_unit"] = "north"
-    world.org.user(f"dora@{OWN}", sees={"south"})
-    blind = world.made.crm.suggest("anna", item, envelope, who=f"dora@{OWN}")
-    assert (blind.found, blind.reason) == ((), "no-record")
-    picked = world.link(sender="else@nowhere.example.com", record=f"hand/contact:{world.wanda.replace('-', '')}")
-    assert (picked.records, picked.matched) == (1, "contact")
-
-
         world.org.add("tasks", subject=f"t{n}", description="x")
     assert world.made.crm.count(Wanted(kinds=(StoredKind.TASK,))) == 5100
