@@ -77,7 +77,8 @@ def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeTex
     """The words of a notice. Raises `KeyError` for a template that is not here."""
     words = {"held": _held, "linked": _linked, "asked": _asked, "pulled": _pulled, "refused": _refused, "gone": _gone,
              "deleted": _deleted, "overdue": _overdue, "incident": _incident,
-             "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered}
+             "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered,
+             "owner-asked": _owner_asked, "forget-asked": _forget_asked}
     return words[template](data, contact)
 
 
@@ -193,6 +194,20 @@ def _deleted(data: Mapping[str, Any], contact: str) -> NoticeText:
         "mailbox.\n"
         "  - If you passed it on, tell the same people; do not send it to them again.\n"
         f"  - Questions: {contact}.\n"))
+
+
+def _owner_asked(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText("A colleague asks you about a record", (
+        f"{data['by']} asks you about a record of the CRM ({data['kind']}) that you answer for.\n\n"
+        "The question is on your page `CRM`, `Waiting`. Answer it there, and your colleague sees it.\n"))
+
+
+def _forget_asked(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    return NoticeText("Somebody asked to be forgotten", (
+        "A person in the CRM asked not to be in it any more "
+        f"(by {data['medium'].replace('-', ' ')}, told to {data['by']}).\n\n"
+        f"You answer for the record: look at it and purge it by {data['due']}. "
+        "Your page `CRM`, `Waiting` leads to it.\n"))
 
 
 def _overdue(data: Mapping[str, Any], _contact: str) -> NoticeText:

@@ -31,7 +31,7 @@ MOST_BYTES = 25_000_000
 def create(database: Database, keys: Keys, scanner: Scanner, who: Who, kind: str, values: Mapping[str, Any], *,
            source: str, source_url: str = "", division: str = "") -> str:
     """Make a record; see `store.crm_work.create`. Raises `TypedRefused` besides."""
-    _scanned(database, scanner, who, typed_of(kind, values))
+    scanned(database, scanner, who, typed_of(kind, values))
     with database.session() as session:
         return crm_work.create(session, who, kind, values, source=source, source_url=source_url, division=division,
                                digest=crm_suppression.digest_with(keys))
@@ -40,23 +40,23 @@ def create(database: Database, keys: Keys, scanner: Scanner, who: Who, kind: str
 def change(database: Database, keys: Keys, scanner: Scanner, who: Who, kind: str, ident: str,
            values: Mapping[str, Any]) -> tuple[str, ...]:
     """Change a record; see `store.crm_work.change`. Raises `TypedRefused` besides."""
-    _scanned(database, scanner, who, typed_of(kind, values))
+    scanned(database, scanner, who, typed_of(kind, values))
     with database.session() as session:
         return crm_work.change(session, who, kind, ident, values, digest=crm_suppression.digest_with(keys))
 
 
 def log(database: Database, scanner: Scanner, who: Who, entry: Entry) -> str:
     """Write a call, meeting, note, task or training request; see `store.crm_work.log`. Raises `TypedRefused`."""
-    _scanned(database, scanner, who, {"subject": entry.subject, "body": entry.body, "outcome": entry.outcome,
-                                      "follow_up": entry.follow_up})
+    scanned(database, scanner, who, {"subject": entry.subject, "body": entry.body, "outcome": entry.outcome,
+                                     "follow_up": entry.follow_up})
     with database.session() as session:
         return crm_work.log(session, who, replace(entry, subject=" ".join(entry.subject.split())))
 
 
 def edit(database: Database, scanner: Scanner, who: Who, activity: str, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Change what was typed; see `store.crm_work.edit`. Raises `TypedRefused` besides."""
-    _scanned(database, scanner, who, {name: str(values[name]) for name in ("subject", "body", "outcome")
-                                      if values.get(name)})
+    scanned(database, scanner, who, {name: str(values[name]) for name in ("subject", "body", "outcome")
+                                     if values.get(name)})
     with database.session() as session:
         return crm_work.edit(session, who, activity, values)
 
@@ -67,7 +67,7 @@ def upload(database: Database, scanner: Scanner, extractor: Extractor, who: Who,
     could not be read; nothing is kept then."""
     if not 0 < len(content) <= MOST_BYTES:
         raise BadState(f"a document has at most {MOST_BYTES} bytes")
-    _scanned(database, scanner, who, {"name": name})
+    scanned(database, scanner, who, {"name": name})
     extraction = extractor.extract(content, name=name)
     decision = scanner.decide(scanner.scan(extraction), extraction)
     if decision.verdict is not Verdict.PASS:
@@ -81,7 +81,8 @@ def upload(database: Database, scanner: Scanner, extractor: Extractor, who: Who,
                                    "digest": hashlib.sha256(content).hexdigest(), "policy": decision.policy})
 
 
-def _scanned(database: Database, scanner: Scanner, who: Who, fields: Mapping[str, str]) -> None:
+def scanned(database: Database, scanner: Scanner, who: Who, fields: Mapping[str, str]) -> None:
+    """Go on only when every text may be kept. Raises `TypedRefused`, and the audit says who tried and which kinds."""
     try:
         checked(scanner, fields)
     except TypedRefused as refused:
