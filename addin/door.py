@@ -57,6 +57,8 @@ class Route:
     """finds the one thing the path names; without it the route is about nothing in particular"""
     fields: int = 50
     """most fields its form may have"""
+    files: int = 0
+    """most files its form may have"""
     bearer: bool = False
     """of the pane in Outlook: a bearer in the header lets in, cookies count for nothing, bodies are JSON"""
 
@@ -110,7 +112,9 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
         if route.bearer:
             await _by_bearer(request, route)
             return
-        form = await request.form(max_files=0, max_fields=route.fields) if request.method not in _SAFE else None
+        form = None
+        if request.method not in _SAFE:
+            form = await request.form(max_files=route.files, max_fields=route.fields)
         if isinstance(route.needs, Need):
             if form is not None and route.page and not route.from_elsewhere:
                 _same_site(request)

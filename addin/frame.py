@@ -37,6 +37,7 @@ class Section:
 
 NAVIGATION: Final = (
     Section("Queue", "/desk", Action.QUEUE_LIST, "what is held, the worst first; look at it and decide."),
+    Section("CRM", "/crm", Action.RECORD_LIST, "organisations, people and business; what waits for you."),
     Section("My items", "/mine", Action.ITEM_STATUS, "what became of what you tracked, and why something is held."),
     Section("Allow rules", "/allow", Action.POLICY_READ, "what is not held again, until when, and who agreed."),
     Section("Weeks", "/week", Action.AUDIT_READ, "what was out of the ordinary, to comment and sign; who read what.",
@@ -57,7 +58,9 @@ def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
 def page_for(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page of the one who asks, with their navigation and the token of their forms."""
     visitor: Visitor = request.state.visitor
-    shown = tuple(section for section in NAVIGATION if visitor.can(section.needs)) if visitor.person.bound else ()
+    ours = request.app.state.settings.crm.kind == "embedded"
+    shown = tuple(section for section in NAVIGATION if visitor.can(section.needs) and (ours or section.path != "/crm")
+                  ) if visitor.person.bound else ()
     return page(name, status, **{"form_token": visitor.form_token, "nav": shown, "here": _section(request),
                                 "unsigned": _unsigned(request, visitor), **values})
 

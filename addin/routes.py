@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from addin import allow, api, case, exports, health, hooks, mine, pages, picking, queue, week
+from addin import allow, api, case, crm, crm_acts, exports, health, hooks, mine, pages, picking, queue, week
 from addin.casework import case_thing
 from addin.door import Need, Route
 from addin.outlook import routes as outlook
@@ -56,6 +56,9 @@ DESK: Final = (
 ACCOUNT: Final = (*mine.ROUTES, *allow.ROUTES, *week.ROUTES, *exports.ROUTES)
 """Users' own items and reports, allow rules, the auditor's week, exports."""
 
+CRM: Final = (*crm.ROUTES, *crm_acts.ROUTES)
+"""The pages of the embedded CRM; with another backend they answer 404."""
+
 _API: Final = "/api/cases/{number}"
 API: Final = (
     Route("GET", "/api/openapi.json", "api_document", api.document, Action.SELF_READ, page=False),
@@ -105,4 +108,4 @@ def routes_for(kind: str, *, pane: bool = False) -> tuple[Route, ...]:
     outlook = () if not pane else (*PANE, *SIMULATOR) if kind == "demo" else PANE
     if kind == "off":
         return (*MACHINES, *outlook)
-    return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *API, *(ENTRA if kind == "entra" else DEMO), *outlook)
+    return (*MACHINES, *PEOPLE, *DESK, *ACCOUNT, *CRM, *API, *(ENTRA if kind == "entra" else DEMO), *outlook)

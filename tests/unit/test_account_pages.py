@@ -5,88 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from stores import BLOCK, finish, sight
-from webclient import Browser, running
+from webclient import running
+from webdesk import Desk, Reader
 from world import make_world
 
 from addin.app import build_app
 from capture.demo.cast import enter_people
 from capture.weekly import rules_of
 from capture.wiring import opened
-from pii_scan.findings import Category, Decision, Finding, Report, Verdict
-from pii_scan.text import Block, Extraction
-from store import allow, audit, people, rules, sessions, week
+from store import allow, people, week
 from store.account_tables import WeekPack
 from store.allow import Wish
 from store.columns import now
 from store.desk_tables import DeskCase
 from store.week_rules import week_before, week_of
-
-LOCAL = "http://localhost:8025"
-HTML = {"accept": "text/html"}
-
-
-class Reader:
-    """Blocks a text with a digit in it."""
-
-    def scan(self, extraction: Extraction) -> Report:
-        block = extraction.parts[0].blocks[0]
-        assert isinstance(block, Block)
-        found = any(c.isdigit() for c in block.text)
-        return Report((Finding(Category.GOVERNMENT_ID, "sin", "text", 0, 0, 0, 1, 1.0),) if found else ())
-
-    def decide(self, report: Report, _extraction: Extraction) -> Decision:
-        return Decision(Verdict.BLOCK if report.findings else Verdict.PASS, "test", "test@1", report.findings)
-
-
-@dataclass
-class Desk:
-    """A running service in a demo home."""
-
-    app: Any
-    loop: Any
-    database: Any
-    case: str
-
-    def browser(self, name: str, *, fresh: bool = True) -> Page:
-        """Somebody signed in, the rules signed and affirmed."""
-        with self.database.session() as s:
-            row = people.by_address(s, f"{name}@example.org")
-            assert row is not None
-            rules.sign(s, row.id, rules.in_force(s).number)
-            token = sessions.begin(s, row.id, hours=1)
-            begun = sessions.find(s, token)
-            assert begun is not None
-            sessions.affirm(s, begun)
-            if not fresh:
-                begun.authenticated = now() - timedelta(hours=1)
-        page = Page(self.app, self.loop, "127.0.0.1", LOCAL)
-        page.client.cookies.set("mailweir", token)
-        page.token = sessions.form_token(token)
-        return page
-
-    def events(self, action: str) -> list[Any]:
-        with self.database.reading() as s:
-            return list(audit.show(s, last=500, action=action))
-
-
-class Page(Browser):
-    """A browser that puts the form's token in."""
-
-    token = ""
-
-    def send(self, path: str, **data: str) -> httpx.Response:
-        return self.post(path, data={"form_token": self.token, **data}, headers=HTML)
-
-    def see(self, path: str) -> httpx.Response:
-        return self.get(path, headers=HTML)
 
 
 @pytest.fixture
