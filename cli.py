@@ -15,7 +15,7 @@ import typer
 from capture.commands import allow as allow_commands
 from capture.commands import audit as audit_commands
 from capture.commands import crm as crm_commands
-from capture.commands import crm_acts
+from capture.commands import crm_acts, crm_keep
 from capture.commands import db as db_commands
 from capture.commands import export as export_commands
 from capture.commands import jobs as jobs_commands
@@ -42,6 +42,7 @@ for name, sub in (("capture", capture_app), ("queue", queue_commands.app), ("crm
                   ("forms", lists_commands.forms_app)):
     app.add_typer(sub, name=name)
 crm_acts.add_to(crm_commands.app)
+crm_keep.add_to(crm_commands.app)
 app.command()(jobs_commands.work)
 app.add_typer(jobs_commands.app, name="jobs")
 app.add_typer(db_commands.app, name="db")

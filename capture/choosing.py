@@ -60,7 +60,7 @@ def confirm(settings: Settings, activity: str, record: str, *, role: str = "", a
     """Link an activity to a record by hand."""
     kind, ident = _record(record)
     with _acting(settings, actor) as (session, who):
-        found = _activity(session, activity)
+        found = activity_of(session, activity)
         crm_choices.confirm(session, who, found, kind, ident, role)
         return f"{found[:12]} linked to {kind} {ident[:12]}"
 
@@ -69,7 +69,7 @@ def dismiss(settings: Settings, activity: str, record: str, *, actor: str = "") 
     """Say that an activity does not belong to a suggested record."""
     kind, ident = _record(record)
     with _acting(settings, actor) as (session, who):
-        found = _activity(session, activity)
+        found = activity_of(session, activity)
         crm_choices.dismiss(session, who, found, kind, ident)
         return f"{kind} {ident[:12]} is not suggested for {found[:12]} again"
 
@@ -78,7 +78,7 @@ def unlink(settings: Settings, activity: str, record: str = "", *, actor: str = 
     """Take one link off, or all of them; the activity stays."""
     kind, ident = _record(record) if record else ("", "")
     with _acting(settings, actor) as (session, who):
-        found = _activity(session, activity)
+        found = activity_of(session, activity)
         left = crm_choices.unlink(session, who, found, kind, ident)
         return (f"unlinked; {found[:12]} stays, with {_many(left.records, 'record')} and "
                 f"{_many(left.trackers, 'tracker')}")
@@ -87,7 +87,7 @@ def unlink(settings: Settings, activity: str, record: str = "", *, actor: str = 
 def untrack(settings: Settings, activity: str, mailbox: str = "", *, undo: bool = False, actor: str = "") -> str:
     """Take a mailbox off those that track an activity, or put it back."""
     with _acting(settings, actor) as (session, who):
-        found = _activity(session, activity)
+        found = activity_of(session, activity)
         named = mailbox or next(iter(sorted(who.mailboxes & set(crm_access.trackers_of(session, found)))), "")
         if not named:
             raise BadInput("name the mailbox with --mailbox")
@@ -104,7 +104,7 @@ def purge(settings: Settings, activity: str, *, reason: str, actor: str = "") ->
         raise BadInput("a reason is a short code: not-business, asked-by-subject")
     with opened(settings) as (database, _):
         with database.session() as session:
-            receipt = crm_choices.purge(session, who_is(session, settings, actor), _activity(session, activity),
+            receipt = crm_choices.purge(session, who_is(session, settings, actor), activity_of(session, activity),
                                         reason=reason)
         database.scrub()
         counts = ", ".join(f"{count} {name}" for name, count in receipt.counts.items())
@@ -132,7 +132,7 @@ def _acting(settings: Settings, actor: str) -> Iterator[tuple[Session, Who]]:
         yield session, who_is(session, settings, actor)
 
 
-def _activity(session: Session, beginning: str) -> str:
+def activity_of(session: Session, beginning: str) -> str:
     """The id of the activity that begins like this. Raises `NotFound` for none and for several."""
     found = session.scalars(select(Activity.id).where(
         col(Activity.id).startswith(beginning, autoescape=True)).limit(2)).all() if len(beginning) > 3 else []

@@ -48,14 +48,19 @@ def crm_import(
 
 @app.command("list")
 def crm_list(
-    kind: Annotated[str, typer.Argument(help="activities, organisations, contacts or unmatched.")] = "activities",
+    kind: Annotated[str, typer.Argument(help="activities, unmatched, organisations, contacts, opportunities, projects, "
+                                             "events, issues or documents.")] = "activities",
     home: Home = None, json_out: AsJson = False, actor: Actor = "",
 ) -> None:
-    """List records of the embedded CRM. How to reach people of another division is left out."""
+    """List records of the embedded CRM.
+
+    How to reach people of another division is left out; so are its opportunities, projects and documents.
+    """
+    from capture import keeping
     from capture.desk import list_crm
     from capture.terminal import as_json, short, table
 
-    rows = list_crm(_settings(home), kind, actor=actor)
+    rows = (keeping.listed if kind in keeping.LISTED else list_crm)(_settings(home), kind, actor=actor)
     if json_out:
         as_json(rows)
     else:
@@ -65,17 +70,19 @@ def crm_list(
 
 @app.command("show")
 def crm_show(
-    record: Annotated[str, typer.Argument(help="Id of an activity, organisation or contact.")],
+    record: Annotated[str, typer.Argument(help="Id of an activity, organisation or contact; any other record as "
+                                               "KIND:ID.")],
     home: Home = None, json_out: AsJson = False, actor: Actor = "",
 ) -> None:
     """Show one record with its links and trackers. The look is audited.
 
     How to reach people of another division is left out.
     """
+    from capture import keeping
     from capture.desk import show_crm
     from capture.terminal import as_json, say
 
-    shown = show_crm(_settings(home), record, actor=actor)
+    shown = (keeping.show if ":" in record else show_crm)(_settings(home), record, actor=actor)
     if json_out:
         as_json(shown)
     else:

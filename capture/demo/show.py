@@ -33,7 +33,8 @@ SUGGESTED = {"domain": "by domain", "thread": "it answers a mail about it", "ope
              "number": "its number is in the subject", "name": "its name is in the subject"}
 """Why something is suggested, in a few words."""
 NOT_LINKED = {"meeting-request": "by no rule: a meeting request",
-              "own-domains-only": "by no rule: mail among ourselves", "never-track": "by no rule: on a never-track list", "private": "by no rule: marked private"}
+              "own-domains-only": "by no rule: mail among ourselves",
+              "never-track": "by no rule: on a never-track list", "private": "by no rule: marked private"}
 """Why nothing is linked or suggested by rule."""
 SETTINGS = """\
 # The home of `mailweir demo`. Everybody in it is invented.
