@@ -166,7 +166,7 @@ def _forget_party(session: Session, who: Who, idents: Sequence[str], addresses: 
     """Destroy the activities that are linked to these contacts alone; take the person out of the parties of the others,
     and of every copy of them. Returns how many of each."""
     theirs = set(session.scalars(columns(col(ActivityLink.activity_id)).where(
-        ActivityLink.record == "contact", col(ActivityLink.record_id).in_(idents),
+        col(ActivityLink.record) == "contact", col(ActivityLink.record_id).in_(idents),
         col(ActivityLink.removed).is_(None))))
     counts = {"activities": 0, "left": 0}
     for row in session.scalars(select(Activity).where(or_(col(Activity.id).in_(theirs), _names(addresses))).order_by(
