@@ -6,7 +6,7 @@ DATA   ?=
 JOBS   ?= logical# test processes: one for each core
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check conformance bench serve docs lock clean
+.PHONY: help demo test check conformance bench serve docs pane lock clean
 
 help:  ## print this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ serve: $(VENV)/ready  ## run web service and worker on ./home (made when missing
 
 docs: $(VENV)/ready  ## write docs/reference.md anew from the program
 	@PYTHONPATH=tests/support $(BIN)/python tests/support/reference.py
+
+pane: $(VENV)/ready  ## build the Outlook pane anew into addin/pane/built (fetches Node from PyPI, packages from npm)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[addin-build]"
+	@$(BIN)/python tests/support/pane_types.py
+	@$(BIN)/python tests/support/pane_build.py
 
 lock:  ## make requirements.lock anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra test \

