@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,10 +24,8 @@ from capture.commands import mailbox as mailbox_commands
 from capture.commands import queue as queue_commands
 from capture.commands import rescan as rescan_commands
 from capture.commands import user as user_commands
+from capture.commands.common import AsJson, Home, settings_of
 from manifests import commands as manifest_commands
-
-if TYPE_CHECKING:
-    from capture.settings import Settings
 
 EXIT_HELD = 1
 EXIT_ERROR = 2
@@ -55,8 +53,6 @@ policy_app.command("diff")(rescan_commands.policy_diff)
 policy_app.command("backtest")(allow_commands.backtest)
 policy_app.add_typer(allow_commands.app, name="allow")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def main() -> None:
@@ -79,22 +75,6 @@ def main() -> None:
         typer.echo(f"internal: Something unforeseen went wrong; nothing was linked by it. ({where(error)})\n"
                    "  Run `mailweir doctor`, and report the line above.", err=True)
         sys.exit(EXIT_ERROR)
-
-
-def _settings(home: Path | None, *, optional: bool = False) -> Settings:
-    """The settings of a home; defaults when `optional` and no home was named or exists."""
-    from capture.logs import restyle
-    from capture.settings import NoHome, Settings, home_from, load_settings
-
-    folder = home_from(home)
-    try:
-        settings = load_settings(folder)
-        restyle(settings.log.style)
-        return settings
-    except NoHome:
-        if optional and home is None:
-            return Settings(home=folder)
-        raise
 
 
 @app.callback(invoke_without_command=True)
@@ -183,7 +163,7 @@ def scan(
     from capture.terminal import is_person, json_line, progress, table
     from capture.wiring import build_extractor, build_scanner
 
-    settings = _settings(home, optional=True)
+    settings = settings_of(home, optional=True)
     if pack:
         settings = settings.model_copy(update={"scan": settings.scan.model_copy(update={"pack": pack})})
     files = find_messages(paths)
@@ -232,7 +212,7 @@ def extract(
     from capture.wiring import build_extractor
 
     refuse_in_service()
-    settings = _settings(home, optional=True)
+    settings = settings_of(home, optional=True)
     try:
         raw = file.read_bytes()
     except OSError as exc:
@@ -279,7 +259,7 @@ def measure(
     from capture.measuring import as_figures, cross_validated, measured
     from capture.terminal import as_json, say
 
-    settings = _settings(home, optional=True)
+    settings = settings_of(home, optional=True)
     result = cross_validated(settings, folders, extra or [], folds) if folds else measured(settings, folders)
     if json_out:
         as_json(as_figures(result))
@@ -300,7 +280,7 @@ def measure_extract(
     from capture.measuring import measured_reading
     from capture.terminal import say
 
-    score = measured_reading(_settings(home, optional=True), folder, ocr=ocr)
+    score = measured_reading(settings_of(home, optional=True), folder, ocr=ocr)
     for line in score.lines():
         say(line)
     raise typer.Exit(0 if all(file.as_expected for file in score.files) else EXIT_HELD)
@@ -319,7 +299,7 @@ def train(
     from capture.measuring import trained
     from capture.terminal import say
 
-    say(trained(_settings(home, optional=True), data, out))
+    say(trained(settings_of(home, optional=True), data, out))
 
 
 @app.command()
@@ -333,7 +313,7 @@ def calibrate(home: Home = None, json_out: AsJson = False) -> None:
     from capture.measuring import calibrated
     from capture.terminal import as_json, say
 
-    proposal = calibrated(_settings(home))
+    proposal = calibrated(settings_of(home))
     if json_out:
         as_json(asdict(proposal))
     else:
@@ -409,7 +389,7 @@ def capture_run(
     from capture.worker import run
 
     logging.getLogger("mailweir").setLevel(logging.WARNING if once else logging.INFO)
-    settings = _settings(home)
+    settings = settings_of(home)
     with published(settings.home):
         totals = run(settings, once=once)
     if json_out:
@@ -437,7 +417,7 @@ def serve(
     from capture.terminal import say
 
     logging.getLogger("mailweir").setLevel(logging.INFO)
-    settings = _settings(home)
+    settings = settings_of(home)
     changed = ({"host": host} if host else {}) | ({"port": port} if port >= 0 else {})
     settings = settings.model_copy(update={"web": settings.web.model_copy(update=changed)})
     raise typer.Exit(serve_until_stopped(

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import AsJson, Home, Person, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Allow rules: what is not to be held again.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Person = Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered person.")]
 Case = Annotated[str, typer.Argument(help="Number of a case that was released as a false positive.")]
 RuleId = Annotated[str, typer.Argument(help="Id of the rule, e.g. AL-00003.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, as a short code for the audit.")]
 Days = Annotated[int, typer.Option("--days", help="It ends after so many days. [default: accountability.allow_days]")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.logs import restyle
-    from capture.settings import home_from, load_settings
-
-    settings = load_settings(home_from(home))
-    restyle(settings.log.style)
-    return settings
 
 
 def _say(row: dict[str, Any], json_out: bool) -> None:
@@ -49,7 +36,7 @@ def allow_list(
     from capture.allowing import listed
     from capture.terminal import as_json, table
 
-    rows = listed(_settings(home), everything=everything, actor=actor)
+    rows = listed(settings_of(home), everything=everything, actor=actor)
     if json_out:
         as_json(rows)
     else:
@@ -66,7 +53,7 @@ def allow_candidates(case: Case, home: Home = None, json_out: AsJson = False, ac
     from capture.allowing import candidates_of
     from capture.terminal import as_json, table
 
-    rows = candidates_of(_settings(home), case, actor=actor)
+    rows = candidates_of(settings_of(home), case, actor=actor)
     if json_out:
         as_json([asdict(row) for row in rows])
     else:
@@ -91,7 +78,7 @@ def allow_propose(
     """
     from capture.allowing import propose
 
-    _say(propose(_settings(home), case, finding, kind, actor=actor, pattern=pattern, division=division,
+    _say(propose(settings_of(home), case, finding, kind, actor=actor, pattern=pattern, division=division,
                  reason=reason, days=days), json_out)
 
 
@@ -104,7 +91,7 @@ def allow_directory(
     """Propose the entries of a public directory for the whole organisation. Kept as keyed hashes only."""
     from capture.allowing import propose_directory
 
-    _say(propose_directory(_settings(home), file, rule=rule, category="home_contact", actor=actor, reason=reason,
+    _say(propose_directory(settings_of(home), file, rule=rule, category="home_contact", actor=actor, reason=reason,
                            days=days), json_out)
 
 
@@ -113,7 +100,7 @@ def allow_approve(rule: RuleId, actor: Person, home: Home = None, json_out: AsJs
     """Put a proposed rule in force: another person than its author, after a back-test without a confirmed hit."""
     from capture.allowing import approve
 
-    _say(approve(_settings(home), rule, actor=actor), json_out)
+    _say(approve(settings_of(home), rule, actor=actor), json_out)
 
 
 @app.command("withdraw")
@@ -123,7 +110,7 @@ def allow_withdraw(
     """End a rule at once, or turn a proposal down."""
     from capture.allowing import withdraw
 
-    _say(withdraw(_settings(home), rule, actor=actor, reason=reason), json_out)
+    _say(withdraw(settings_of(home), rule, actor=actor, reason=reason), json_out)
 
 
 def backtest(rule: RuleId, home: Home = None, json_out: AsJson = False, actor: Person = "") -> None:
@@ -136,7 +123,7 @@ def backtest(rule: RuleId, home: Home = None, json_out: AsJson = False, actor: P
     from capture.allowing import backtest as run
     from capture.terminal import as_json, progress, say
 
-    settings = _settings(home)
+    settings = settings_of(home)
     with progress("looking", None) as advance:
         result = run(settings, rule, actor=actor, advance=advance)
     if json_out:

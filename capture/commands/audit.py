@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import AsJson, Home, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="The record of everything done and read.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.settings import home_from, load_settings
-
-    return load_settings(home_from(home))
 
 
 @app.command()
@@ -42,7 +33,7 @@ def verify(
     from capture.auditing import verify as verify_audit
     from capture.terminal import as_json, say
 
-    result = verify_audit(_settings(home), anchor=anchor, files=files or (), keys=keys or ())
+    result = verify_audit(settings_of(home), anchor=anchor, files=files or (), keys=keys or ())
     if json_out:
         as_json(result)
     else:
@@ -70,7 +61,7 @@ def show(
     from capture.auditing import show as show_audit
     from capture.terminal import as_json, short, table
 
-    rows = show_audit(_settings(home), last=last, reads=reads, person=person, subject=case, since=since, until=until,
+    rows = show_audit(settings_of(home), last=last, reads=reads, person=person, subject=case, since=since, until=until,
                       actor=actor)
     if json_out:
         as_json(rows)
@@ -102,7 +93,7 @@ def week(
     from capture.weekly import shown
     from capture.weekly import sign as sign_week
 
-    settings = _settings(home)
+    settings = settings_of(home)
     if sign:
         pairs = [one.partition("=") for one in comment or ()]
         if not all(text for _, _, text in pairs):
@@ -148,7 +139,7 @@ def checkpoint(home: Home = None, json_out: AsJson = False) -> None:
     from capture.auditing import make
     from capture.terminal import as_json, say
 
-    made = make(_settings(home))
+    made = make(settings_of(home))
     if json_out:
         as_json(asdict(made) if made else None)
     else:
@@ -170,7 +161,7 @@ def key(
     from capture.errors import BadInput
     from capture.terminal import say
 
-    settings = _settings(home)
+    settings = settings_of(home)
     if make_key(settings):
         say("made a new signing key, readable by you only")
     public = signer(settings).public

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import Home, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="The database: schema, roles, state.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.settings import home_from, load_settings
-
-    return load_settings(home_from(home))
 
 
 @app.command()
@@ -36,7 +27,7 @@ def upgrade(
     from capture.databases import role_statements, upgrade_database
     from capture.terminal import say
 
-    settings = _settings(home)
+    settings = settings_of(home)
     if show_sql:
         for statement in role_statements(settings):
             say(f"{statement};")
@@ -59,7 +50,7 @@ def check(
     from capture.databases import check_database
     from capture.terminal import as_json, table
 
-    checks = check_database(_settings(home))
+    checks = check_database(settings_of(home))
     if json_out:
         as_json([{"check": c.name, "result": c.result, "detail": c.detail} for c in checks])
     else:

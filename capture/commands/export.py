@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
+from capture.commands.common import Home, settings_of
 
 
 def export(
@@ -28,9 +28,8 @@ def export(
     """
     from capture.auditing import moment_of
     from capture.exporting import Wanted, to_file
-    from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    made = to_file(load_settings(home_from(home)), Wanted(what, form, reason, recipient, moment_of(since)), out,
+    made = to_file(settings_of(home), Wanted(what, form, reason, recipient, moment_of(since)), out,
                    actor=actor)
     say(f"{made.rows} rows in {out}; export {made.id}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from capture.commands.common import AsJson, Home, settings_of
+
 app = typer.Typer(no_args_is_help=True, help="The work: what runs, waits, had trouble or is parked.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 COLUMNS = ("id", "job", "state", "attempts", "error", "age", "due", "worker")
 
 
@@ -33,10 +32,9 @@ def work(
 
     from capture.logs import restyle
     from capture.meter import published
-    from capture.settings import home_from, load_settings
     from capture.worker import run
 
-    settings = load_settings(home_from(home))
+    settings = settings_of(home)
     restyle(settings.log.style)
     logging.getLogger("mailweir").setLevel(logging.INFO)
     if concurrency:
@@ -62,10 +60,9 @@ def jobs_list(
     Exits 0, or 1 when something is parked.
     """
     from capture.jobs import listed
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, say, short, table
 
-    found = listed(load_settings(home_from(home)), dead=dead)
+    found = listed(settings_of(home), dead=dead)
     if json_out:
         as_json(found)
     else:
@@ -82,10 +79,9 @@ def jobs_show(
 ) -> None:
     """Show one piece of work: its tries and every run of it."""
     from capture.jobs import shown
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, table
 
-    found = shown(load_settings(home_from(home)), job)
+    found = shown(settings_of(home), job)
     if json_out:
         as_json(found)
         return
@@ -103,10 +99,9 @@ def jobs_retry(
 ) -> None:
     """Try parked work again, with its counts at zero. A worker takes it up at once. Exits 0; 2 for an unknown id."""
     from capture.jobs import NoJobNamed, retry
-    from capture.settings import home_from, load_settings
     from capture.terminal import say
 
     if not job and not everything:
         raise NoJobNamed
-    done = retry(load_settings(home_from(home)), job or [], everything=everything, actor=actor)
+    done = retry(settings_of(home), job or [], everything=everything, actor=actor)
     say(f"{len(done)} queued again")

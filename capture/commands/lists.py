@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import AsJson, Home, settings_of
 
 lists_app = typer.Typer(no_args_is_help=True, help="Numbers or names to hold, kept as keyed hashes only.")
 forms_app = typer.Typer(no_args_is_help=True, help="Blank forms; a filled one is recognised.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RuleName = Annotated[str, typer.Option("--name", help="Name shown to reviewers: no content.")]
 CategoryName = Annotated[str, typer.Option("--category", help="What a hit counts as, e.g. education_record.")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.logs import restyle
-    from capture.settings import home_from, load_settings
-
-    settings = load_settings(home_from(home))
-    restyle(settings.log.style)
-    return settings
 
 
 @lists_app.command("load")
@@ -39,7 +27,7 @@ def lists_load(
     from capture.registered import load_values
     from capture.terminal import say
 
-    say(load_values(_settings(home), file, name=list_name, category=category, kind=kind))
+    say(load_values(settings_of(home), file, name=list_name, category=category, kind=kind))
 
 
 @lists_app.command("list")
@@ -48,7 +36,7 @@ def lists_list(home: Home = None, json_out: AsJson = False) -> None:
     from capture.registered import lists
     from capture.terminal import as_json, table
 
-    rows = lists(_settings(home))
+    rows = lists(settings_of(home))
     if json_out:
         as_json(rows)
     else:
@@ -61,7 +49,7 @@ def lists_remove(list_name: Annotated[str, typer.Argument(help="Name of the list
     from capture.registered import remove_list
     from capture.terminal import say
 
-    say(remove_list(_settings(home), list_name))
+    say(remove_list(settings_of(home), list_name))
 
 
 @forms_app.command("register")
@@ -73,7 +61,7 @@ def forms_register(
     from capture.registered import register
     from capture.terminal import say
 
-    say(register(_settings(home), file, name=form_name, category=category))
+    say(register(settings_of(home), file, name=form_name, category=category))
 
 
 @forms_app.command("list")
@@ -82,7 +70,7 @@ def forms_list(home: Home = None, json_out: AsJson = False) -> None:
     from capture.registered import forms
     from capture.terminal import as_json, table
 
-    rows = forms(_settings(home))
+    rows = forms(settings_of(home))
     if json_out:
         as_json(rows)
     else:

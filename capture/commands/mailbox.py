@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from capture.commands.common import AsJson, Home, settings_of
+
 app = typer.Typer(no_args_is_help=True, help="The mailboxes that are watched.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Name = Annotated[str, typer.Argument(help="The mailbox: its address, or the folder of the `folder` backend.")]
 LISTED = ("mailbox", "backend", "state", "code", "looked", "next_try", "folders", "oldest_cursor_seconds", "found",
           "missed", "untrack_requests")
@@ -30,20 +29,18 @@ def add(
 ) -> None:
     """Watch a mailbox from now on, or with another backend than before. Check it with `mailweir mailbox check`."""
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(mailboxes.add(load_settings(home_from(home)), mailbox, backend=backend, division=division))
+    say(mailboxes.add(settings_of(home), mailbox, backend=backend, division=division))
 
 
 @app.command()
 def remove(mailbox: Name, home: Home = None) -> None:
     """Watch a mailbox no more. What was captured of it stays."""
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(mailboxes.remove(load_settings(home_from(home)), mailbox))
+    say(mailboxes.remove(settings_of(home), mailbox))
 
 
 @app.command("list")
@@ -59,10 +56,9 @@ def list_mailboxes(
     Exits 0, or 1 when a mailbox is parked or somebody asks to untrack something.
     """
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, is_person, short, table
 
-    found = mailboxes.listed(load_settings(home_from(home)), everything=everything)
+    found = mailboxes.listed(settings_of(home), everything=everything)
     if json_out:
         as_json(found)
     else:
@@ -85,10 +81,9 @@ def check(
     Exits 0 when nothing is missing, 1 when something is.
     """
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, say, table
 
-    found = mailboxes.checked(load_settings(home_from(home)), mailbox)
+    found = mailboxes.checked(settings_of(home), mailbox)
     if json_out:
         as_json(found)
     else:
@@ -106,10 +101,9 @@ def folders(mailbox: Name, json_out: AsJson = False, home: Home = None) -> None:
     Names of folders may name people: the look is recorded in the audit.
     """
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, table
 
-    found = mailboxes.folders(load_settings(home_from(home)), mailbox)
+    found = mailboxes.folders(settings_of(home), mailbox)
     if json_out:
         as_json(found)
     else:
@@ -129,10 +123,9 @@ def watch(
     Whatever lies in it, now and later, is tracked and linked to that record too.
     """
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(mailboxes.bind(load_settings(home_from(home)), mailbox, folder, record))
+    say(mailboxes.bind(settings_of(home), mailbox, folder, record))
 
 
 @app.command()
@@ -149,10 +142,9 @@ def untrack(
     Exits 0, or 1 when requests are open.
     """
     from capture import mailboxes
-    from capture.settings import home_from, load_settings
     from capture.terminal import as_json, say, table
 
-    settings = load_settings(home_from(home))
+    settings = settings_of(home)
     if capture:
         say(mailboxes.close_request(settings, capture, untracked=done))
         return

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import Actor, AsJson, Home, Person, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="Items held for privacy review.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, as a short code for the audit: e.g. false-positive.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
-Person = Annotated[str, typer.Option("--actor", help="Who does it: the address of a registered person.")]
 Case = Annotated[str, typer.Argument(help="Case number, e.g. MW-2026-000012.")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.logs import restyle
-    from capture.settings import home_from, load_settings
-
-    settings = load_settings(home_from(home))
-    restyle(settings.log.style)
-    return settings
 
 
 @app.command("list")
@@ -41,7 +26,7 @@ def queue_list(
     from capture.desk import list_cases
     from capture.terminal import as_json, short, table
 
-    rows = list_cases(_settings(home), all_cases=all_cases, actor=actor)
+    rows = list_cases(settings_of(home), all_cases=all_cases, actor=actor)
     if json_out:
         as_json(rows)
     else:
@@ -60,7 +45,7 @@ def queue_show(case: Case, home: Home = None, json_out: AsJson = False, actor: A
     from capture.desk import show_case
     from capture.terminal import as_json, say, table
 
-    shown = show_case(_settings(home), case, actor=actor)
+    shown = show_case(settings_of(home), case, actor=actor)
     if json_out:
         as_json(shown)
         return
@@ -86,7 +71,7 @@ def queue_claim(case: Case, actor: Person, home: Home = None) -> None:
     from capture.desk import claim_case
     from capture.terminal import say
 
-    say(claim_case(_settings(home), case, actor=actor))
+    say(claim_case(settings_of(home), case, actor=actor))
 
 
 @app.command("release")
@@ -99,7 +84,7 @@ def queue_release(case: Case, reason: Reason, home: Home = None, actor: Actor = 
     from capture.desk import release_case
     from capture.terminal import say
 
-    say(release_case(_settings(home), case, reason=reason, actor=actor))
+    say(release_case(settings_of(home), case, reason=reason, actor=actor))
 
 
 @app.command("delete")
@@ -111,7 +96,7 @@ def queue_delete(case: Case, reason: Reason, home: Home = None, actor: Actor = "
     from capture.desk import delete_case
     from capture.terminal import say
 
-    say(delete_case(_settings(home), case, reason=reason, actor=actor))
+    say(delete_case(settings_of(home), case, reason=reason, actor=actor))
 
 
 @app.command("escalate")
@@ -129,7 +114,7 @@ def queue_escalate(
     from capture.desk import escalate_case
     from capture.terminal import say
 
-    say(escalate_case(_settings(home), case, reason=kind, actor=actor, suspend=suspend))
+    say(escalate_case(settings_of(home), case, reason=kind, actor=actor, suspend=suspend))
 
 
 @app.command("close")
@@ -144,7 +129,7 @@ def queue_close(
     from capture.desk import close_incident
     from capture.terminal import say
 
-    say(close_incident(_settings(home), incident, reason=reason, actor=actor))
+    say(close_incident(settings_of(home), incident, reason=reason, actor=actor))
 
 
 @app.command("undo")
@@ -153,4 +138,4 @@ def queue_undo(case: Case, actor: Person, home: Home = None) -> None:
     from capture.desk import undo_ruling
     from capture.terminal import say
 
-    say(undo_ruling(_settings(home), case, actor=actor))
+    say(undo_ruling(settings_of(home), case, actor=actor))

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from capture.settings import Settings
+from capture.commands.common import Actor, AsJson, Home, settings_of
 
 app = typer.Typer(no_args_is_help=True, help="The users: entering them, roles, training, rules.")
 
-Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Actor = Annotated[str, typer.Option("--actor", help="Who does it. [default: the signed-in user]")]
 Address = Annotated[str, typer.Argument(help="Address of the person, as the directory has it.")]
 RoleName = Annotated[str, typer.Option("--role", help="One of the roles in docs/operators/roles.md.")]
-
-
-def _settings(home: Path | None) -> Settings:
-    from capture.logs import restyle
-    from capture.settings import home_from, load_settings
-
-    settings = load_settings(home_from(home))
-    restyle(settings.log.style)
-    return settings
 
 
 @app.command("list")
@@ -37,7 +24,7 @@ def user_list(
     from capture.register import listed
     from capture.terminal import as_json, table
 
-    rows = listed(_settings(home), as_of)
+    rows = listed(settings_of(home), as_of)
     if json_out:
         as_json(rows)
     else:
@@ -58,7 +45,7 @@ def user_add(
     from capture.register import enter
     from capture.terminal import say
 
-    say(enter(_settings(home), address, division=division, kind="contractor" if contractor else "employee",
+    say(enter(settings_of(home), address, division=division, kind="contractor" if contractor else "employee",
               justification=justification, ends=ends, actor=actor))
 
 
@@ -68,7 +55,7 @@ def user_ask(address: Address, role: RoleName, home: Home = None, actor: Actor =
     from capture.register import change_role
     from capture.terminal import say
 
-    say(change_role(_settings(home), address, role, what="ask", actor=actor))
+    say(change_role(settings_of(home), address, role, what="ask", actor=actor))
 
 
 @app.command("approve")
@@ -77,7 +64,7 @@ def user_approve(address: Address, role: RoleName, home: Home = None, actor: Act
     from capture.register import change_role
     from capture.terminal import say
 
-    say(change_role(_settings(home), address, role, what="approve", actor=actor))
+    say(change_role(settings_of(home), address, role, what="approve", actor=actor))
 
 
 @app.command("grant")
@@ -86,7 +73,7 @@ def user_grant(address: Address, role: RoleName, home: Home = None, actor: Actor
     from capture.register import change_role
     from capture.terminal import say
 
-    say(change_role(_settings(home), address, role, what="apply", actor=actor))
+    say(change_role(settings_of(home), address, role, what="apply", actor=actor))
 
 
 @app.command("revoke")
@@ -95,7 +82,7 @@ def user_revoke(address: Address, role: RoleName, home: Home = None, actor: Acto
     from capture.register import change_role
     from capture.terminal import say
 
-    say(change_role(_settings(home), address, role, what="end", actor=actor))
+    say(change_role(settings_of(home), address, role, what="end", actor=actor))
 
 
 @app.command("state")
@@ -108,7 +95,7 @@ def user_state(
     from capture.register import change_state
     from capture.terminal import say
 
-    say(change_state(_settings(home), address, state, actor=actor))
+    say(change_state(settings_of(home), address, state, actor=actor))
 
 
 @app.command("train")
@@ -123,7 +110,7 @@ def user_train(
     from capture.register import train
     from capture.terminal import say
 
-    say(train(_settings(home), address, course, completed=completed, expires=expires, actor=actor))
+    say(train(settings_of(home), address, course, completed=completed, expires=expires, actor=actor))
 
 
 @app.command("rules")
@@ -135,4 +122,4 @@ def user_rules(
     from capture.register import publish
     from capture.terminal import say
 
-    say(publish(_settings(home), file, actor=actor))
+    say(publish(settings_of(home), file, actor=actor))
