@@ -7,14 +7,14 @@ all the same (`capture.acting`): a role is asked for, approved and applied by di
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from capture.acting import acting
+from capture.acting import acting, person_of, required
 from capture.auditing import actor_name
 from capture.errors import BadInput
 from capture.settings import Settings
@@ -93,6 +93,34 @@ def train(settings: Settings, address: str, course: str, *, completed: str, expi
     return _done(settings, act)
 
 
+def delegate(settings: Settings, address: str, *, begins: str, until: str, document: str, actor: str) -> str:
+    """The head lets somebody act for them, from one day through another (UTC). `document`: the reference of the paper
+    that says so. Raises `NotAllowed` for anybody but the head, `BadState`, `RolesClash`."""
+    def act(session: Session) -> str:
+        head = required(session, actor, Action.DELEGATION_MAKE, Thing(owner=_head(session, actor)))
+        row = _person(session, address)
+        people.delegate(session, head.id, row.id, begins=_moment(begins), ends=_moment(until) + timedelta(days=1),
+                        document=document)
+        return f"{row.address} acts for the head from {begins} through {until}"
+
+    return _done(settings, act)
+
+
+def take_back(settings: Settings, address: str, *, actor: str) -> str:
+    """End what was delegated to somebody, now or later in force. Raises `NotFound` when there is nothing."""
+    def act(session: Session) -> str:
+        head = required(session, actor, Action.DELEGATION_MAKE, Thing(owner=_head(session, actor)))
+        row = _person(session, address)
+        mine = [one for one in people.delegations(session, row.id) if one.head_id == head.id]
+        if not mine:
+            raise NotFound("you have delegated nothing to them that is in force")
+        for one in mine:
+            people.end_delegation(session, one.id, actor=head.id)
+        return f"{row.address} does not act for the head any more"
+
+    return _done(settings, act)
+
+
 def publish(settings: Settings, file: Path, *, actor: str = "") -> str:
     """Put a new text of the rules of behaviour in force; everybody signs it anew."""
     try:
@@ -116,6 +144,12 @@ def _person(session: Session, address: str) -> PersonRow:
     if row is None:
         raise NotFound("nobody has this address")
     return row
+
+
+def _head(session: Session, named: str) -> str:
+    """The id of whoever is named: one's own power is what is delegated."""
+    person = person_of(session, named)
+    return person.id if person else ""
 
 
 def _thing(session: Session, row: PersonRow, before: Collection[str] = ()) -> Thing:

@@ -110,6 +110,8 @@ EVENTS: dict[str, str] = {
                         "kinds.",
     "crm:suppression:added": "Somebody is kept out of the CRM from now on; body: reason.",
     "crm:opt-out:asked": "A contact asked to be forgotten; subject: contact; body: medium.",
+    "crm:opt-out:overdue": "Those who have to purge a contact that asked to be forgotten were told again, or the privacy "
+                           "officers were; subject: contact; body: told.",
     "crm:never:added": "A never-track list got an entry; body: kind, own.",
     "crm:never:removed": "An entry of a never-track list was taken off; body: kind, own.",
     "crm:records:listed": "Somebody listed CRM records; body: kind, count, ids when they are few.",
@@ -139,7 +141,8 @@ EVENTS: dict[str, str] = {
     "people:role:approved": "A role was approved; subject: person; body: role, grant.",
     "people:role:granted": "A role is in force from now on; subject: person; body: role, grant.",
     "people:role:ended": "A role was taken away or turned down; subject: person; body: role, grant.",
-    "people:delegation:made": "The head lets somebody act for them for a time; subject: person; body: delegation.",
+    "people:delegation:made": "The head lets somebody act for them for a time; subject: person; body: delegation, "
+                              "document.",
     "people:delegation:ended": "A delegation was taken back; subject: person; body: delegation.",
     "people:rules:published": "A version of the rules of behaviour is in force from now on; subject: version.",
     "people:rules:signed": "A person signed the rules; subject: version.",

@@ -233,20 +233,32 @@ def roles_of(session: Session, person_id: str, at: datetime) -> frozenset[Role]:
 
 # -------------------------------------------------------------------------------- delegation and training
 
-def delegate(session: Session, head_id: str, delegate_id: str, *, begins: datetime, ends: datetime) -> Delegation:
-    """The head lets somebody act for them for a time. Raises `BadState` when the one is not head, the times are
-    wrong or it is the head themselves, `RolesClash` when the other's roles do not go with it."""
+def delegate(session: Session, head_id: str, delegate_id: str, *, begins: datetime, ends: datetime,
+             document: str = "") -> Delegation:
+    """The head lets somebody act for them for a time. `document` is the reference of the paper that says so, as a
+    code. Raises `BadState` when the one is not head, the times or the code are wrong or it is the head themselves,
+    `RolesClash` when the other's roles do not go with it."""
     get(session, delegate_id, lock=True)
     if head_id == delegate_id or ends <= begins or Role.HEAD not in roles_of(session, head_id, now()):
         raise BadState("the head delegates to another person, for a time")
+    if document and not _CODE.fullmatch(document):
+        raise BadState("the reference of a document is a short code")
     both = roles_of(session, delegate_id, now()) | {Role.DELEGATE}
     if clash(both):
         raise RolesClash(" and ".join(sorted(clash(both))))
     row = Delegation(head_id=head_id, delegate_id=delegate_id, begins=begins, ends=ends)
     session.add(row)
     session.flush()
-    audit.append(session, "people:delegation:made", actor=head_id, subject=delegate_id, body={"delegation": row.id})
+    audit.append(session, "people:delegation:made", actor=head_id, subject=delegate_id,
+                 body={"delegation": row.id, "document": document})
     return row
+
+
+def delegations(session: Session, delegate_id: str) -> list[Delegation]:
+    """What was delegated to a person and is in force now or later, the earliest first."""
+    return list(session.scalars(select(Delegation).where(
+        Delegation.delegate_id == delegate_id, col(Delegation.ends) > now(),
+        or_(col(Delegation.ended).is_(None), col(Delegation.ended) > now())).order_by(col(Delegation.begins))))
 
 
 def end_delegation(session: Session, delegation_id: str, *, actor: str) -> None:

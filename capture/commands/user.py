@@ -113,6 +113,35 @@ def user_train(
     say(train(settings_of(home), address, course, completed=completed, expires=expires, actor=actor))
 
 
+@app.command("delegate")
+def user_delegate(
+    address: Address,
+    begins: Annotated[str, typer.Option("--from", help="First day (UTC), e.g. 2026-07-01.")],
+    until: Annotated[str, typer.Option("--until", help="Last day (UTC), e.g. 2026-07-31.")],
+    document: Annotated[str, typer.Option("--document", help="Reference of the written delegation, as a short code.")],
+    actor: Annotated[str, typer.Option("--actor", help="The head: the address of a registered person.")],
+    home: Home = None,
+) -> None:
+    """Let somebody act for the head of the public body for a time. Only the head does this; it ends with their role."""
+    from capture.register import delegate
+    from capture.terminal import say
+
+    say(delegate(settings_of(home), address, begins=begins, until=until, document=document, actor=actor))
+
+
+@app.command("undelegate")
+def user_undelegate(
+    address: Address,
+    actor: Annotated[str, typer.Option("--actor", help="The head: the address of a registered person.")],
+    home: Home = None,
+) -> None:
+    """Take back, before its time, what the head delegated to somebody."""
+    from capture.register import take_back
+    from capture.terminal import say
+
+    say(take_back(settings_of(home), address, actor=actor))
+
+
 @app.command("rules")
 def user_rules(
     file: Annotated[Path, typer.Argument(help="Text file, UTF-8.")],

@@ -78,3 +78,44 @@ def test_what_makes_no_sense_is_an_error_with_a_code(home: Path, words: tuple[st
         user(home, *words)
     assert error.value.code in ("bad-state", "bad-input", "not-found")
     assert issubclass(NotFound, MailweirError)
+
+
+def test_the_head_lets_somebody_act_for_a_time_and_takes_it_back(tmp_path: Path) -> None:
+    from capture.settings import load_settings
+
+    here = make_world(tmp_path / "home").home
+    for address in ("hana@example.org", "petra@example.org"):
+        user(here, "add", address, "--division", "north")
+    for role, address in (("head", "hana@example.org"), ("privacy-officer", "petra@example.org")):
+        user(here, "ask", address, "--role", role, "--actor", "vera")
+        user(here, "approve", address, "--role", role, "--actor", "marcus")
+        user(here, "grant", address, "--role", role, "--actor", "nora")
+    text = tmp_path / "rules.txt"
+    text.write_text("Only for work.", encoding="utf-8")
+    user(here, "rules", str(text))
+    with opened(load_settings(here)) as (database, _):
+        with database.session() as session:
+            ids = {}
+            for name in ("hana", "petra"):
+                person = people.by_address(session, f"{name}@example.org")
+                assert person is not None
+                ids[name] = person.id
+                rules.sign(session, person.id, 1)
+        term = ("--from", "2020-01-01", "--until", "2999-01-01", "--document", "letter-7")
+
+        def roles() -> frozenset[str]:
+            with database.reading() as session:
+                return frozenset(people.load(session, ids["petra"]).roles)
+
+        with pytest.raises(MailweirError) as refused:
+            user(here, "delegate", "hana@example.org", *term, "--actor", "petra@example.org")
+        assert refused.value.code == "not-allowed"
+        user(here, "delegate", "petra@example.org", *term, "--actor", "hana@example.org")
+        assert "delegate" in roles()
+        user(here, "undelegate", "petra@example.org", "--actor", "hana@example.org")
+        assert "delegate" not in roles()
+        with pytest.raises(NotFound):
+            user(here, "undelegate", "petra@example.org", "--actor", "hana@example.org")
+        with database.reading() as session:
+            (made,) = audit.show(session, last=100, action="people:delegation:made")
+        assert (made.actor, made.subject, made.body["document"]) == (ids["hana"], ids["petra"], "letter-7")
