@@ -24,17 +24,24 @@ from store.tables import Capture, CaptureState, Case, CaseState
 OF_CASES: Final = (states.HELD, states.IN_REVIEW, states.NOT_TRACKED)
 """States that follow the case of a held item."""
 
+
 def show(tools: Tools, capture: str, state: str) -> bool:
     """Put the state on the item, with our stamp; False when the item is not there any more.
 
     A held item shows how its case stands, whatever was asked for: held, in review, or not tracked once it was
-    destroyed. When that changes while it is written, it is written again. Raises what `Mailbox.mark` raises.
+    destroyed; a linked one that was untracked shows that. When that changes while it is written, it is written again.
+    The place of a linked item is forgotten when all is done: it is found by our stamp. Raises what `Mailbox.mark` and
+    `Mailbox.locate` raise.
     """
     with tools.database.reading() as session:
         row = ledger.get(session, capture)
         spot, wanted = places.spot_of(tools.keys, row), standing(session, row, state)
     if spot is None:
-        return False
+        found = tools.mailbox.locate(ItemRef(row.mailbox, "", ItemKind(row.kind)), capture) if (
+            wanted and row.outcome == "link") else None
+        if found is None:
+            return False
+        spot = Spot(found.key, found.identity)
     ref, shown = ref_to(row, spot), ""
     while wanted and wanted != shown:
         fresh = _write(tools, ref, wanted, Stamp(capture, wanted, row.generation))
@@ -51,6 +58,8 @@ def show(tools: Tools, capture: str, state: str) -> bool:
 def standing(session: Session, row: Capture, state: str = states.HELD) -> str:
     """What the item of a capture is to show when somebody asks to show `state`; "" when that is not to be shown any
     more, and the flow shows what is."""
+    if row.outcome == "link" and state != states.PENDING and watch.is_untracked(session, row.id):
+        return states.NOT_TRACKED
     if state not in OF_CASES:
         return state
     if row.outcome == "link":

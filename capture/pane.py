@@ -12,15 +12,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from capture import allowing, marking
-from capture.errors import ItemGone, ItemPrivate
+from capture import allowing, marking, trimming
+from capture.errors import AttachmentStays, ItemGone, ItemPrivate
 from capture.fetching import named, with_unread
 from capture.mine import mailboxes_of
 from capture.notices import KIND_WORDS, SYSTEM_WORDS, UNREAD_WORDS
 from capture.ports import ItemKind, ItemRef, MailItem
 from capture.settings import Settings
 from capture.wiring import Tools
-from pii_scan.findings import Decision
+from pii_scan.findings import Verdict
 from pii_scan.text import Extraction
 from store import audit, identity, pane, watch
 from store.errors import NotFound
@@ -101,22 +101,30 @@ def lines(kept: Mapping[str, Any]) -> list[dict[str, Any]]:
         for one in kept.get("unread", ())]
 
 
-def check(tools: Tools, item: Named, actor: str) -> tuple[Decision, list[dict[str, Any]]]:
-    """What a scan says of an item, without keeping anything. Raises `ItemGone`, `ItemPrivate`, `ScanError`, and what
-    the mailbox raises. The look is audited."""
-    extraction = extracted(tools, fetched(tools, item))
-    scanner = allowing.with_rules(tools, allowing.division_of(tools, item.mailbox))
-    decision = scanner.decide(scanner.scan(extraction), extraction)
-    kept = summary(decision)
+def check(tools: Tools, item: Named, actor: str,
+          left_out: Collection[int] = ()) -> tuple[Verdict, list[dict[str, Any]]]:
+    """What a scan says of an item without the attachments of these numbers; nothing is kept. One that cannot be left
+    out is a reason to hold, as it is in the flow. Raises `ItemGone`, `ItemPrivate`, `ScanError`, and what the mailbox
+    raises. The look is audited."""
+    mail = fetched(tools, item)
+    try:
+        extraction = extracted(tools, mail, left_out)
+    except AttachmentStays as stays:
+        kept: Mapping[str, Any] = {"verdict": Verdict.REVIEW.value, "policy": "", "findings": [],
+                                   "unread": [{"place": "item", "code": stays.code}]}
+    else:
+        scanner = allowing.with_rules(tools, allowing.division_of(tools, item.mailbox))
+        kept = summary(scanner.decide(scanner.scan(extraction), extraction))
     with tools.database.session() as session:
         audit.append(session, "pane:item:checked", actor=actor, body={
             "verdict": kept["verdict"], "policy": kept["policy"], "kinds": counts(kept), "unread": len(kept["unread"])})
-    return decision, lines(kept)
+    return Verdict(kept["verdict"]), lines(kept)
 
 
-def preview(tools: Tools, item: Named, actor: str) -> tuple[Stored, ...]:
-    """What of an item would be stored, as kinds and amounts; no word of it. Raises as `check` does."""
-    extraction = extracted(tools, fetched(tools, item))
+def preview(tools: Tools, item: Named, actor: str, left_out: Collection[int] = ()) -> tuple[Stored, ...]:
+    """What of an item would be stored without these attachments, as kinds and amounts; no word of it. Raises
+    `AttachmentStays`, and as `check` does."""
+    extraction = extracted(tools, fetched(tools, item), left_out)
     envelope = extraction.envelope
     found = [Stored("subject line", len(envelope.subject), "characters"),
              Stored("sender and recipients", len(envelope.parties()), "people")]
@@ -142,6 +150,7 @@ def fetched(tools: Tools, item: Named) -> MailItem:
     return found
 
 
-def extracted(tools: Tools, item: MailItem) -> Extraction:
-    """What was read of it."""
-    return with_unread(tools.extractor.extract(item.raw), item.unread)
+def extracted(tools: Tools, item: MailItem, left_out: Collection[int] = ()) -> Extraction:
+    """What was read of it without these attachments. Raises `AttachmentStays`."""
+    raw = trimming.without(item.raw, left_out, tools.extractor) if left_out else item.raw
+    return with_unread(tools.extractor.extract(raw), item.unread)

@@ -22,7 +22,7 @@ from sqlalchemy import delete, func, update
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit
+from store import audit, watch
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
 from store.crm_access import Who, activity, load, must, thing_of, trackers_of
@@ -250,11 +250,12 @@ def track_again(session: Session, who: Who, activity_id: str, mailbox: str) -> L
     _own(who, Action.ITEM_TRACK, mailbox)
     captures = select(Capture.id).where(Capture.mailbox == mailbox, Capture.activity == row.id)
     undone = session.scalars(select(UntrackRequest).where(
-        col(UntrackRequest.capture_id).in_(captures), UntrackRequest.outcome == "untracked")).all()
+        col(UntrackRequest.capture_id).in_(captures), UntrackRequest.outcome == watch.UNTRACKED)).all()
     if not undone:
         raise NotFound("tracker")
     for request in undone:
-        request.outcome, request.closed_by = "kept", who.actor
+        request.outcome, request.closed_by = watch.KEPT, who.actor
+        watch.show_anew(session, session.get_one(Capture, request.capture_id))
     get_or_create(session, lambda: session.get(ActivityTracker, (row.id, mailbox)),
                   lambda: ActivityTracker(activity_id=row.id, tracker=mailbox))
     session.flush()
@@ -360,5 +361,6 @@ def _forget_captures(session: Session, who: Who, activity_id: str, mailbox: str)
             Capture.mailbox == mailbox, Capture.activity == activity_id, Capture.outcome == "link")):
         add(session, UntrackRequest(capture_id=capture.id, mailbox=mailbox, at=db_now(session)))
         request = session.get_one(UntrackRequest, capture.id)
-        request.closed, request.closed_by, request.outcome = db_now(session), who.actor, "untracked"
+        request.closed, request.closed_by, request.outcome = db_now(session), who.actor, watch.UNTRACKED
+        watch.show_anew(session, capture)
     session.flush()

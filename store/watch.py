@@ -29,6 +29,10 @@ from store.tables import Capture
 from store.watch_tables import OwedMark, UntrackRequest, WatchCursor, WatchedFolder, WatchedMailbox
 
 SERVICE = "mailweir"
+UNTRACKED, KEPT = "untracked", "kept"
+"""What became of a request to untrack."""
+LINKED = "linked"
+"""The state a linked item shows; `capture.marking` asks what is true before it is shown."""
 MARK_TRIES, MARK_TRIES_AWAY = 12, 700
 """After how many tries a state is given up: when the item itself is the trouble, and when the server is (a week)."""
 MARK_BACKOFF_SECONDS = (5, 15, 60, 300, 900)
@@ -322,10 +326,12 @@ def owed_counts(session: Session) -> tuple[int, int]:
 
 def ask_untrack(session: Session, capture: Capture, *, actor: str = SERVICE) -> bool:
     """Note that somebody took `CRM: linked` off the item, or (`actor`) asked in the pane to untrack it. False when
-    that was noted before."""
+    that was noted before; one that was closed as kept is open again."""
     begin_write(session)
-    _, made = get_or_create(session, lambda: session.get(UntrackRequest, capture.id), lambda: UntrackRequest(
+    row, made = get_or_create(session, lambda: session.get(UntrackRequest, capture.id), lambda: UntrackRequest(
         capture_id=capture.id, mailbox=capture.mailbox, at=db_now(session)))
+    if not made and row.outcome == KEPT:
+        row.at, row.closed, row.closed_by, row.outcome, made = db_now(session), None, "", "", True
     if made:
         audit.append(session, "capture:untrack:requested", actor=actor, subject=capture.id,
                      body={"activity": capture.activity})
@@ -340,14 +346,28 @@ def untrack_requested(session: Session) -> tuple[tuple[UntrackRequest, Capture],
     return tuple((row, capture) for row, capture in rows)
 
 
+def is_untracked(session: Session, capture_id: str) -> bool:
+    """Whether the mailbox of a linked capture does not track the item any more."""
+    row = session.get(UntrackRequest, capture_id)
+    return row is not None and row.outcome == UNTRACKED
+
+
+def show_anew(session: Session, capture: Capture) -> None:
+    """Whether a linked item is tracked changed: its mailbox is to show at the next look what is true then."""
+    owe(session, capture.id, LINKED, "untrack", soon=True)
+    wake(session, capture.mailbox)
+
+
 def close_untrack(session: Session, capture_id: str, *, outcome: str, actor: str) -> None:
-    """An operator dealt with a request: `outcome` is a code, "untracked" or "kept". Raises `NotFound`."""
+    """An operator dealt with a request: `outcome` is a code, "untracked" or "kept"; the item shows it. Raises
+    `NotFound`."""
     begin_write(session)
     row = session.get(UntrackRequest, capture_id)
     if row is None or row.closed is not None:
         raise NotFound(f"request to untrack {capture_id}")
     row.closed, row.closed_by, row.outcome = db_now(session), actor, outcome
     audit.append(session, "capture:untrack:closed", actor=actor, subject=capture_id, body={"outcome": outcome})
+    show_anew(session, session.get_one(Capture, capture_id))
 
 
 # --------------------------------------------------------------------------------------------- inside

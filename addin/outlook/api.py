@@ -16,6 +16,7 @@ from addin.outlook.signing import PaneSignIn
 from capture import mine as work
 from capture import pane, panerecords, requests, trimming
 from capture.engine import CAPTURE, LIVE, Jobs, workflow_id
+from capture.errors import AttachmentStays
 from capture.matching import REASONS
 from capture.notices import REPORT_ANSWERS, address
 from capture.ports import ItemKind, Record
@@ -170,17 +171,20 @@ def track(request: Request, body: models.Track) -> models.Status:
         return _status(request, session, records.standing(session, ledger.get(session, made)))
 
 
-def check(request: Request, body: models.Item) -> models.Checked:
-    """Scan an item and keep nothing."""
+def check(request: Request, body: models.Trimmed) -> models.Checked:
+    """Scan what would be sent of an item, and keep nothing."""
     at = at_desk(request)
-    decision, lines = pane.check(at.tools.get(), _item(request, body), at.visitor.person.id)
-    return models.Checked(verdict=decision.verdict.value, lines=[models.Line(**line) for line in lines])
+    verdict, lines = pane.check(at.tools.get(), _item(request, body), at.visitor.person.id, body.leave_out)
+    return models.Checked(verdict=verdict.value, lines=[models.Line(**line) for line in lines])
 
 
-def preview(request: Request, body: models.Item) -> models.Preview:
-    """What would be stored, by kind and amount."""
+def preview(request: Request, body: models.Trimmed) -> models.Preview:
+    """What would be stored, by kind and amount. 409 `attachment-stays` when one cannot be left out."""
     at = at_desk(request)
-    things = pane.preview(at.tools.get(), _item(request, body), at.visitor.person.id)
+    try:
+        things = pane.preview(at.tools.get(), _item(request, body), at.visitor.person.id, body.leave_out)
+    except AttachmentStays as stays:
+        raise HTTPException(409, stays.code) from None
     return models.Preview(things=[models.StoredThing(what=t.what, amount=t.amount, unit=t.unit) for t in things])
 
 

@@ -79,12 +79,16 @@ RecordName = Annotated[str, Field(
 """A record as "kind:id"."""
 
 
-class Track(Item):
-    """Track an item. `records` are the CRM records the user chose besides what matching finds; `leave_out` the numbers
-    of attachments that are not to be stored."""
+class Trimmed(Item):
+    """An item without some of its attachments: `leave_out` are the numbers of those that are not to be stored."""
+
+    leave_out: list[Annotated[int, Field(ge=1, le=999)]] = Field(default=[], max_length=100)
+
+
+class Track(Trimmed):
+    """Track an item. `records` are the CRM records the user chose besides what matching finds."""
 
     records: list[RecordName] = Field(default=[], max_length=MOST_CHOSEN)
-    leave_out: list[Annotated[int, Field(ge=1, le=999)]] = Field(default=[], max_length=100)
 
 
 class Decide(Body):

@@ -196,6 +196,33 @@ def test_taking_the_linked_category_off_asks_to_untrack_once(made: Rig) -> None:
     assert (asked.mailbox, capture.activity) == (DANA, made.rows("SELECT id FROM activity")[0][0])
 
 
+def test_an_item_shows_what_became_of_a_request_to_untrack(made: Rig) -> None:
+    item = made.mail("m")
+    made.look()
+    made.work()
+    [(capture,)] = made.rows("SELECT id FROM capture")
+
+    def ask_and_close(outcome: str) -> list[str]:
+        made.mailbox.set_categories(item, ("Red",))
+        assert made.look() == 0
+        with made.tools.database.session() as session:
+            assert [row.capture_id for row, _ in watch.untrack_requested(session)] == [capture]
+            watch.close_untrack(session, capture, outcome=outcome, actor="root")
+        assert made.look() == 0
+        return made.categories(item)
+
+    assert ask_and_close("kept") == ["Red", "CRM: linked"]
+    assert ask_and_close("untracked") == ["Red", "CRM: not tracked"]  # asked once more: it counts once more
+    made.mailbox.set_categories(item, ("Red",))
+    assert made.look() == 0
+    with made.tools.database.session() as session:
+        assert watch.untrack_requested(session) == ()
+    made.mailbox.set_categories(item, TAG)
+    assert made.look() == 1, "tagged again it is tracked anew"
+    assert made.work() == ["link"]
+    assert "CRM: linked" in made.categories(item)
+
+
 def test_the_stamp_of_a_copy_is_not_trusted(made: Rig) -> None:
     item = made.mail("m")
     made.look()

@@ -10,6 +10,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from canaries import CANARIES
 from world import World
 
@@ -30,6 +32,22 @@ SHOTS = os.environ.get("MAILWEIR_SCREENSHOTS", "")
 DANA, PRIYA = "dana.reid@example.org", "priya.nair@example.org"
 TIMEOUT = 60_000
 """Milliseconds: the machine may be busy."""
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser. Missing, it is a failure where CI is set, else a skipped test."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium")
+        pytest.skip("no chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield made
+        made.close()
 
 
 @dataclass
@@ -106,13 +124,18 @@ def beside(name: str, mailbox: str = DANA) -> dict[str, Any]:
 
 
 def clean(page: Any) -> None:
-    """Nothing planted stands in any response, on the page, in its title or console, or in an address."""
-    answers = ""
+    """Nothing planted stands in any response, on the page, in its title or console, in a line above the item, or in an
+    address; nothing is kept in the browser, and nothing has to be scrolled sideways."""
+    answers, read = "", 0
     for response in page.answers:
         with contextlib.suppress(Exception):  # aborted, or of a page that was left
             answers += response.text()
+            read += 1
+    assert read or not page.answers
+    assert page.title() == "Track in CRM"
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     places = {"answers": answers, "html": page.content(), "title": page.title(), "asked": " ".join(page.asked),
-              "said": " ".join(page.said)}
+              "said": " ".join(page.said), "lines": page.evaluate("JSON.stringify(window.mailweirLines ?? [])")}
     assert [(where, canary) for where, text in places.items() for canary in CANARIES if canary in text] == []
     named = re.compile("dana|priya|%40|inbox", re.IGNORECASE)
     assert [url for url in page.asked if named.search(url)] == []

@@ -11,7 +11,9 @@ from canaries import CANARIES, CANARY_BIRTH, CANARY_NAME, CANARY_SIN
 from pane_place import Pane, PanePlace, demo_world, pane_place, pane_settings
 from world import mail
 
-from capture import trimming, worker
+from capture import marking, trimming, worker
+from capture.mailbox.filemarks import categories
+from capture.wiring import assembled
 from store.crm_tables import Contact, Organisation, OrganisationDomain
 
 DANA = "dana.reid@example.org"
@@ -84,6 +86,11 @@ def work(place: PanePlace) -> None:
     worker.run(place.settings, once=True, watch=False)
 
 
+def shown(place: PanePlace, name: str, user: str = "dana.reid") -> list[str]:
+    """The categories of an item of the inbox."""
+    return list(categories((place.settings.mailbox_root / user / "Inbox" / f"{name}.eml").read_bytes()))
+
+
 def test_an_item_nobody_asked_for_is_ready(dana: Pane, place: PanePlace) -> None:
     found = dana.post("/pane/api/status", item("later")).json()
     assert (found["state"], found["outlook"], found["id"]) == ("ready", "Not tracked", "")
@@ -121,12 +128,21 @@ def test_untracking_takes_ones_own_tracker_and_says_what_stays(dana: Pane, place
     before = dana.post("/pane/api/status", item("clean")).json()
     assert (before["others"], len(before["records"])) == (1, 2)  # Priya tracks it too
     ident = before["id"]
+    assert shown(place, "clean") == ["CRM: linked"]
     found = dana.post(f"/pane/api/items/{ident}/untrack").json()
     assert (found["state"], found["can"]) == ("untracked", ["track", "check"])
     assert [t["who"] for t in found["trackers"]] == ["priya.nair@example.org"]
     assert dana.post(f"/pane/api/items/{ident}/untrack").json()["code"] == "bad-state"
     assert place.events("crm:tracker:removed") == [("crm:tracker:removed", {"trackers": 1})]
     assert place.world.rows("SELECT count(*) FROM activity WHERE subject = 'Room for Monday'")[0][0] == 1
+    with assembled(place.settings) as tools:  # as the watching does at its next look
+        assert marking.pay(tools) == 1
+    assert shown(place, "clean") == ["CRM: not tracked"]  # what Outlook shows is what is true
+    assert shown(place, "clean", "priya.nair") == ["CRM: linked"]
+    again = dana.post("/pane/api/track", item("clean")).json()["id"]
+    work(place)
+    assert dana.get(f"/pane/api/items/{again}").json()["state"] == "linked"
+    assert shown(place, "clean") == ["CRM: linked"]
 
 
 def test_what_is_asked_is_answered_and_links_are_added_and_taken_off(dana: Pane, place: PanePlace) -> None:
@@ -158,6 +174,16 @@ def test_an_attachment_that_is_left_out_is_not_stored_and_the_rest_is_scanned_an
     offered = dana.post("/pane/api/suggestions", item("files")).json()["attachments"]
     assert [(a["number"], a["what"]) for a in offered] == [
         (1, "attachment 1 of 2 (csv)"), (2, "attachment 2 of 2 (csv)")]
+    checked = [dana.post("/pane/api/check", item("files", leave_out=out)).json() for out in ([], [1], [2], [7])]
+    assert [one["verdict"] for one in checked] == ["block", "block", "pass", "review"]  # what would be sent is checked
+    assert {line["place"] for line in checked[0]["lines"]} == {"attachment 2 of 2 (csv)"}
+    assert [(line["place"], line["code"]) for line in checked[3]["lines"]] == [("item", "attachment-stays")]
+    assert [one[1]["verdict"] for one in place.events("pane:item:checked")[-4:]] == [
+        one["verdict"] for one in checked]
+    stored = [t["what"] for t in dana.post("/pane/api/preview", item("files", leave_out=[2])).json()["things"]]
+    assert stored[-1] == "attachment 1 of 1 (csv)"
+    none = dana.post("/pane/api/preview", item("files", leave_out=[7]))
+    assert (none.status_code, none.json()["code"]) == (409, "attachment-stays")
     held = dana.post("/pane/api/track", item("files")).json()["id"]
     work(place)
     told = dana.get(f"/pane/api/items/{held}").json()

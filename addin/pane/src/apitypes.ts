@@ -147,12 +147,20 @@ export interface Track {
   item_id?: string;
   internet_message_id?: string;
   kind?: ItemKind;
-  records?: string[];
   leave_out?: number[];
+  records?: string[];
 }
 
 export interface Tracker {
   who: string;
   at: string;
   route: string;
+}
+
+export interface Trimmed {
+  mailbox: string;
+  item_id?: string;
+  internet_message_id?: string;
+  kind?: ItemKind;
+  leave_out?: number[];
 }

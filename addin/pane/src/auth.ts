@@ -3,6 +3,8 @@ import type { Config } from "./apitypes";
 import type { SignIn } from "./api";
 import * as host from "./host";
 
+const SILENT = 20_000;  // milliseconds
+
 export type Way = "entra" | "exchange" | "demo";
 
 /** The way this Outlook and this service have in common; null when there is none. */
@@ -20,7 +22,11 @@ export function proof(chosen: Way, config: Config, ask: () => boolean): SignIn {
   return async () => {
     const mailbox = host.address();
     if (chosen === "exchange") return { kind: chosen, token: await host.identityToken(), mailbox };
-    if (chosen === "entra") return { kind: chosen, token: await (await import("./nested")).token(config, ask()), mailbox };
+    if (chosen === "entra") {
+      const asking = ask();  // a window waits for its user; without one the bridge has to answer
+      const told = import("./nested").then((nested) => nested.token(config, asking));
+      return { kind: chosen, token: await (asking ? told : host.within(told, () => Promise.reject(new Error("no answer")), SILENT)), mailbox };
+    }
     return { kind: chosen, token: "", mailbox };
   };
 }

@@ -4,6 +4,7 @@ import type { Item } from "./apitypes";
 export type Opened = { kind: "item"; item: Item } | { kind: "no-item" } | { kind: "unsaved" };
 export type Started = "ready" | "no-office" | "outside";
 export const PATIENCE = 8000;
+const QUESTION = 5000;  // milliseconds; callbacks of Outlook that do not come count as "it does not say"
 
 function has(set: string, version: string): boolean {
   try { return Office.context.requirements.isSetSupported(set, version); } catch { return false; }
@@ -37,9 +38,18 @@ export function accountType(): string {
 
 export function nested(): boolean { return has("NestedAppAuth", "1.1"); }
 
+/** What Outlook answers, or `otherwise` when it does not within the time. */
+export function within<T>(answer: Promise<T>, otherwise: () => T | Promise<T>, milliseconds = QUESTION): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => { Promise.resolve().then(otherwise).then(resolve, reject); }, milliseconds);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 export function identityToken(): Promise<string> {
-  return new Promise((resolve, reject) => Office.context.mailbox.getUserIdentityTokenAsync((told) =>
+  const asked = new Promise<string>((resolve, reject) => Office.context.mailbox.getUserIdentityTokenAsync((told) =>
     told.status === Office.AsyncResultStatus.Succeeded ? resolve(told.value) : reject(new Error("no identity token"))));
+  return within(asked, () => Promise.reject(new Error("no answer")), 4 * QUESTION);
 }
 
 /** The item beside the pane now. Ids only; the service checks each of them. */
@@ -56,24 +66,27 @@ export async function opened(): Promise<Opened> {
 }
 
 function savedId(item: Office.MessageCompose): Promise<string> {
-  return new Promise((resolve) => item.getItemIdAsync((told) =>
-    resolve(told.status === Office.AsyncResultStatus.Succeeded ? told.value : "")));
+  return within(new Promise((resolve) => item.getItemIdAsync((told) =>
+    resolve(told.status === Office.AsyncResultStatus.Succeeded ? told.value : ""))), () => "");
 }
 
 /** Whose mailbox the item lies in: a shared one where Outlook says so, else the user's. */
 function owner(item: object): Promise<string> {
   const shared = (item as { getSharedPropertiesAsync?: (done: (told: Office.AsyncResult<Office.SharedProperties>) => void) => void }).getSharedPropertiesAsync;
   if (typeof shared !== "function" || !has("Mailbox", "1.8")) return Promise.resolve(address());
-  return new Promise((resolve) => {
+  return within(new Promise((resolve) => {
     try {
       shared.call(item, (told) => resolve(told.status === Office.AsyncResultStatus.Succeeded && told.value?.owner ? told.value.owner : address()));
     } catch { resolve(address()); }
-  });
+  }), address);
 }
 
-/** Call back when another item is chosen while the pane stays open. */
+let listening = false;
+
+/** Call back when another item is chosen while the pane stays open. Asked for once, however often the pane begins. */
 export function onSwitch(changed: () => void): void {
-  if (!has("Mailbox", "1.5")) return;
+  if (listening || !has("Mailbox", "1.5")) return;
+  listening = true;
   try { Office.context.mailbox.addHandlerAsync(Office.EventType.ItemChanged, changed, () => undefined); } catch { /* not pinned */ }
 }
 
@@ -89,12 +102,12 @@ export function theme(): void {
 
 /** A line above the item, where this Outlook has one. At most 150 characters. */
 export function notify(key: string, text: string, wrong: boolean): Promise<void> {
-  return new Promise((resolve) => {
+  return within(new Promise<void>((resolve) => {
     const bar = (Office.context.mailbox.item as Office.MessageRead | null)?.notificationMessages;
     if (!bar || !has("Mailbox", "1.3")) { resolve(); return; }
     const kinds = Office.MailboxEnums.ItemNotificationMessageType;
     bar.replaceAsync(key, wrong
       ? { type: kinds.ErrorMessage, message: text.slice(0, 150) }
       : { type: kinds.InformationalMessage, message: text.slice(0, 150), icon: "Icon.16", persistent: false }, () => resolve());
-  });
+  }), () => undefined);
 }

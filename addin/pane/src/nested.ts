@@ -1,5 +1,5 @@
 // MSAL, loaded only where Outlook has nested app authentication. Tokens stay in its memory cache.
-import { createNestablePublicClientApplication, InteractionRequiredAuthError, type IPublicClientApplication } from "@azure/msal-browser";
+import { createNestablePublicClientApplication, type IPublicClientApplication } from "@azure/msal-browser";
 import type { Config } from "./apitypes";
 
 let made: Promise<IPublicClientApplication> | null = null;
@@ -14,15 +14,14 @@ export async function token(config: Config, ask: boolean): Promise<string> {
     cache: { cacheLocation: "memoryStorage" },
     system: { loggerOptions: { piiLoggingEnabled: false, loggerCallback: () => undefined } },
   });
-  const client = await made;
+  const client = await made.catch((error: unknown) => { made = null; throw error; });
   const wanted = { scopes: [config.scope], forceRefresh: fresh };
   try {
     const told = await client.acquireTokenSilent(wanted);
     fresh = false;
     return told.accessToken;
   } catch (error) {
-    if (!ask && error instanceof InteractionRequiredAuthError) throw error;
-    if (!ask) throw error;
+    if (!ask) throw error;  // a window may be opened after a press only
     const told = await client.acquireTokenPopup(wanted);
     fresh = false;
     return told.accessToken;

@@ -9,6 +9,7 @@ export const STATES: Record<string, Words> = {
   "signed-out": { title: "Sign in", text: "Sign in with the account of this mailbox to track items." },
   "no-way": { title: "This Outlook cannot sign in here", text: "Give the item the category \"Track in CRM\" instead, or update Outlook." },
   unknown: { title: "You are not entered as a user", text: "Ask the administrator of your division." },
+  inactive: { title: "Your account is not active", text: "Ask the administrator of your division." },
   rules: { title: "Rules of behaviour", text: "Please read and accept them before you track anything." },
   "no-item": { title: "No item is open", text: "Choose an e-mail or an appointment." },
   unsaved: { title: "Save or send it first", text: "An item that was not saved yet cannot be tracked. Save or send it, then open this pane again." },
@@ -34,6 +35,14 @@ export const STATES: Record<string, Words> = {
 export const ADVICE = "Keep such information in the system made for it. Take the lines or the attachment out and track the item again, or say that this is wrong: a reviewer looks at it.";
 export const UNREADABLE = "Take off the password, ask the sender for a version with text, or leave that part out, and track the item again. Or ask a reviewer.";
 
+export const FOUND_NOTHING = "The check found nothing";
+export const WOULD_HOLD = "The check would hold it";
+
+export const LOST: Record<"away" | "busy", string> = {
+  away: "The service does not answer just now. What you asked for is kept and goes on by itself.",
+  busy: "The service is busy. What you asked for is kept and goes on by itself.",
+};
+
 export const STEPS: Record<string, string> = {
   fetch: "Fetch the item", read: "Read text and attachments", decide: "Check for personal information", link: "Link to the CRM",
 };
@@ -48,6 +57,15 @@ const PROBLEMS: Record<string, string> = {
   "bad-state": "It is not possible now: somebody was quicker. Look at it again.",
   "too-often": "Too many requests. Wait a minute.",
   "training-expired": "Your training has expired.",
+  "attachment-stays": "It is not certain that this attachment alone can be left out, so the whole item would be held. Take it off in Outlook, or track all of it.",
+  "token-refused": "The sign-in was not accepted. Close Outlook, open it again and sign in; if that does not help, tell your administrator the number of the request.",
+  "no-proof": "Outlook gave no proof of who you are. Try again; if that does not help, close Outlook and open it again.",
+  "sign-in-unavailable": "The sign-in service does not answer just now. Try again in a while.",
+  "not-found": "It is not there any more, or not yours to see. Look again.",
+  role: "Your account may not do that.",
+  separation: "Your account may not do that.",
+  "not-yours": "It is not yours to change.",
+  "record-gone": "This record is not there any more. Search again.",
   "mailbox-parked": "The mailbox refuses mailweir. The operator has to mend it.",
   "mailbox-unreachable": "The mailbox cannot be reached just now.",
   "model-missing": "The service cannot check items just now. The operator has to mend it.",
