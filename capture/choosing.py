@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ def waiting(settings: Settings, *, actor: str = "") -> list[dict[str, Any]]:
 
 def confirm(settings: Settings, activity: str, record: str, *, role: str = "", actor: str = "") -> str:
     """Link an activity to a record by hand."""
-    kind, ident = _record(record)
+    kind, ident = record_named(record)
     with _acting(settings, actor) as (session, who):
         found = activity_of(session, activity)
         crm_choices.confirm(session, who, found, kind, ident, role)
@@ -67,7 +67,7 @@ def confirm(settings: Settings, activity: str, record: str, *, role: str = "", a
 
 def dismiss(settings: Settings, activity: str, record: str, *, actor: str = "") -> str:
     """Say that an activity does not belong to a suggested record."""
-    kind, ident = _record(record)
+    kind, ident = record_named(record)
     with _acting(settings, actor) as (session, who):
         found = activity_of(session, activity)
         crm_choices.dismiss(session, who, found, kind, ident)
@@ -76,7 +76,7 @@ def dismiss(settings: Settings, activity: str, record: str, *, actor: str = "") 
 
 def unlink(settings: Settings, activity: str, record: str = "", *, actor: str = "") -> str:
     """Take one link off, or all of them; the activity stays."""
-    kind, ident = _record(record) if record else ("", "")
+    kind, ident = record_named(record) if record else ("", "")
     with _acting(settings, actor) as (session, who):
         found = activity_of(session, activity)
         left = crm_choices.unlink(session, who, found, kind, ident)
@@ -141,10 +141,11 @@ def activity_of(session: Session, beginning: str) -> str:
     return found[0]
 
 
-def _record(text: str) -> tuple[str, str]:
+def record_named(text: str, kinds: Collection[str] = KINDS) -> tuple[str, str]:
+    """The kind and id of a record that is named KIND:ID. Raises `BadInput`."""
     kind, colon, ident = text.partition(":")
-    if not colon or kind not in KINDS or not ident:
-        raise BadInput(f"a record is named KIND:ID; kinds are {', '.join(sorted(KINDS))}")
+    if not colon or kind not in kinds or not ident:
+        raise BadInput(f"a record is named KIND:ID; kinds are {', '.join(sorted(kinds))}")
     return kind, ident
 
 

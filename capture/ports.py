@@ -5,7 +5,7 @@ A backend need not import the protocol; its last line lets mypy agree: `_: type[
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -407,5 +407,50 @@ class Notifier(Protocol):
 
     def send(self, key: str, to: str, subject: str, text: str) -> None:
         """Deliver one notice. Raises `TryLater` when it may work later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A record that an item in the CRM may belong to, as its user is asked; ids and codes only. Those of one activity,
+    tracker and `question` are an either-or, "" = suggested by itself."""
+
+    activity: str
+    tracker: str
+    question: str
+    kind: str
+    ident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Question:
+    """What somebody is asked, with the words they know it by. `sent` is ISO 8601, "" when the item has no time."""
+
+    asked: Asked
+    subject: str
+    sent: str
+    record: Record
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A CRM elsewhere that keeps what people are asked about items and takes their answers. Of ours asks the store."""
+
+    def asked(self, trackers: Collection[str] | None, limit: int = 200) -> Sequence[Asked]:
+        """What is open for these mailboxes (None = for all), the newest first: of at most `limit` items."""
+
+    def in_words(self, asked: Sequence[Asked]) -> Sequence[Question]:
+        """The same in words, as far as its user may see the records; what was pulled out, or is gone, is left out.
+        The reading is the caller's to record, before."""
+
+    def whose(self, activity: str) -> tuple[str, tuple[str, ...]]:
+        """The division of an activity and the mailboxes that track it. Raises `RecordGone` for one that is not there,
+        or was not made for an item."""
+
+    def answer(self, activity: str, tracker: str, record: tuple[str, str], *, link: bool, who: str,
+               role: str = "") -> None:
+        """Link an activity to a record by hand, or say that it is not this one: for the mailbox `tracker`, with the
+        rights of `who` (an address or a mailbox). Raises `NotFound` for a record that is not there, not within sight,
+        or (`link` False) not suggested, `BadState` while the content is held."""
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from capture.settings import Settings
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder. [default: MAILWEIR_HOME or ~/.mailweir]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -21,6 +24,13 @@ def add_to(app: typer.Typer) -> None:
     for command in (check, waiting, confirm, dismiss, unlink, untrack, purge):
         app.command()(command)
     app.add_typer(never, name="never")
+
+
+def _deciding(settings: Settings) -> Any:
+    """Where what people are asked is kept: in our own tables, or in a CRM elsewhere."""
+    from capture import answering, choosing
+
+    return choosing if settings.crm.kind == "embedded" else answering
 
 
 def check(home: Home = None, json_out: AsJson = False) -> None:
@@ -51,16 +61,16 @@ def waiting(home: Home = None, json_out: AsJson = False, actor: Actor = "") -> N
 
     Exits 0, or 1 when something waits.
     """
-    from capture import choosing
     from capture.settings import home_from, load_settings
     from capture.terminal import as_json, short, table
 
-    rows = choosing.waiting(load_settings(home_from(home)), actor=actor)
+    settings = load_settings(home_from(home))
+    rows = _deciding(settings).waiting(settings, actor=actor)
     if json_out:
         as_json(rows)
     else:
         columns = ("activity", "question", "record", "title", "reason")
-        table("", columns, [[short("id" if c in ("activity", "record") else c, row[c]) for c in columns]
+        table("", columns, [[short("id" if c == "activity" and row[c].isalnum() else c, row[c]) for c in columns]
                             for row in rows])
     raise typer.Exit(EXIT_FOUND if rows else 0)
 
@@ -72,20 +82,20 @@ def confirm(
     home: Home = None, actor: Actor = "",
 ) -> None:
     """Link an activity to a record by hand, suggested or not."""
-    from capture import choosing
     from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(choosing.confirm(load_settings(home_from(home)), activity, record, role=role, actor=actor))
+    settings = load_settings(home_from(home))
+    say(_deciding(settings).confirm(settings, activity, record, role=role, actor=actor))
 
 
 def dismiss(activity: Activity, record: Record, home: Home = None, actor: Actor = "") -> None:
     """Say that an activity does not belong to a record."""
-    from capture import choosing
     from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(choosing.dismiss(load_settings(home_from(home)), activity, record, actor=actor))
+    settings = load_settings(home_from(home))
+    say(_deciding(settings).dismiss(settings, activity, record, actor=actor))
 
 
 def unlink(

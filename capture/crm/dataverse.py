@@ -1,7 +1,8 @@
 """The CRM in Dynamics 365 (Dataverse), through its Web API.
 
 The pieces: `dataverse_compose` (what a new activity holds), `dataverse_rows` (reading and writing activities),
-`dataverse_people` (who and what is known, with whose rights), `dataverse_check`; under them `dataverse_http` (pace,
+`dataverse_people` (who and what is known, with whose rights), `dataverse_trackers` and `dataverse_asking` (who tracks
+an item, what they are asked), `dataverse_check`; under them `dataverse_http` (pace,
 token, change sets), `dataverse_content`, `dataverse_tables` and `dataverse_errors`.
 
 One activity per item, found again by an alternate key that holds a hash of the item key; one row per tracker, found
@@ -11,7 +12,6 @@ a call that is repeated, or cut off anywhere, does no harm.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -23,6 +23,7 @@ from typing import Any, Final
 from sqlmodel import Session
 
 from capture.crm import lookup
+from capture.crm.dataverse_asking import Asking
 from capture.crm.dataverse_check import examine
 from capture.crm.dataverse_compose import Draft, Limits, draft_of, draft_of_typed
 from capture.crm.dataverse_content import Content, Party, bare, from_bytes, mail_of, stub, word
@@ -32,6 +33,7 @@ from capture.crm.dataverse_http import DataverseHttp, Operation, rows
 from capture.crm.dataverse_people import Caller, Known, People, with_hyphens
 from capture.crm.dataverse_rows import BEGUN, FILES_MISSING, TRUNCATED, Row, Rows, division_of
 from capture.crm.dataverse_tables import OF_WORD, RELATED, Columns, Table, ident_of, moment, quoted
+from capture.crm.dataverse_trackers import MOST_CHANGES, Trackers, hashed, target_of
 from capture.crm.offers import offers_of
 from capture.crm.trackers import address_of_tracker, division_of_tracker
 from capture.crmsettings import DataverseSettings
@@ -40,11 +42,14 @@ from capture.mailbox.tokens import TokenProvider, service_tokens
 from capture.matching import Chosen, Match, match
 from capture.pace import PATIENCE
 from capture.ports import (
+    Asked,
+    Asks,
     Check,
     Crm,
     Linked,
     MailItem,
     Offers,
+    Question,
     Record,
     Restored,
     StoredItem,
@@ -63,12 +68,9 @@ from store.tables import OPEN_CASE, CaseState
 log = logging.getLogger("mailweir.crm")
 PUBLIC_LOGIN: Final = "https://login.microsoftonline.com"
 LIMITS_SECONDS: Final = 600.0
-MOST_CHANGES: Final = 3
 VARIANT: Final = "other-copy"
 """Another copy of an item, with other content, was kept beside the first."""
 _TIMES: Final = ("actualend", "scheduledstart", "scheduledend")
-_CODES: Final = 100
-_LINKS: Final = 4000
 
 
 class DataverseCrm:
@@ -83,7 +85,9 @@ class DataverseCrm:
                                   ca_file=settings.ca_file, parallel=settings.parallel, patience=patience)
         self._columns = Columns(settings.prefix)
         self._rows = Rows(self.http, self._columns, settings.page_size)
+        self._trackers = Trackers(self.http, self._columns)
         self._people = People(self.http, self._own, act=settings.act_for_tracker, leads=settings.leads)
+        self._asking = Asking(self.http, self._columns, self._rows, self._people, self._trackers)
         self._lock = threading.Lock()
         self._known: tuple[float, Limits, bool] | None = None
         self._service = ""
@@ -148,24 +152,25 @@ class DataverseCrm:
 
     def _put(self, item_key: str, tracker: str, draft: Draft, found: Match, caller: Caller, known: Known) -> Linked:
         """Create the activity or join the one there is; then it is whole, and the tracker is on it."""
-        links = [(_target_of(link.record, link.how), link.record_id) for link in found.links]
-        note = self._tracker(item_key, tracker, found, links)
+        links = [(target_of(link.record, link.how), link.record_id) for link in found.links]
+        note, mine = self._trackers.upsert(item_key, tracker, found, links)
         draft = _with_related(draft, links, known)
-        key = _hash(item_key)
+        key = hashed(item_key)
         row, made = self._rows.of_key(draft.table, key), False
         if row is None:
             row, made = self._created(item_key, key, draft, links, note, caller)
         notes = draft.notes
         if not made:
-            self.http.send(note.method, note.path, note.body)
-            row = self._joined(row, draft, links, note)
+            picked = {(target_of(link.record, link.how), link.record_id) for link in found.links if link.how == "hand"}
+            mine = self._trackers.join(item_key, tracker, found, links, picked)
+            row = self._joined(row, draft, mine.links, note)
             notes = (VARIANT,) if self._is_other(row, draft) else ()
         if notes == (VARIANT,):  # beside the first: a rescan reads it, it stands on nobody's timeline
             content = replace(draft.content.unbound(), message_id="")
-            self._put(_hash(item_key, content.mark()), tracker, replace(draft, content=content),
+            self._put(hashed(item_key, content.mark()), tracker, replace(draft, content=content),
                       Match("unmatched", VARIANT), caller, Known())
         records, matched = self._links_of(item_key)
-        return Linked(str(row.ident), matched, records, asked=found.asks, notes=notes)
+        return Linked(str(row.ident), matched, records, asked=mine.asked, notes=notes)
 
     def _is_other(self, row: Row, draft: Draft) -> bool:
         """Whether a copy under one key has other words or files than the one there is. Nothing is said of what others
@@ -272,26 +277,31 @@ class DataverseCrm:
 
     # ------------------------------------------------------------------------------------------ trackers
 
-    def _tracker(self, item_key: str, tracker: str, found: Match, links: Sequence[tuple[str, str]]) -> Operation:
-        """The upsert of a tracker's row."""
-        columns = self._columns
-        text = " ".join(f"{target}:{ident}" for target, ident in links)[:_LINKS]
-        return Operation("PATCH", f"/{columns.trackers}({columns.key}={quoted(_hash(item_key, tracker))})", {
-            columns.item: item_key, columns.name: tracker[:320], columns.matched: found.matched[:_CODES],
-            columns.reason: found.reason[:_CODES], columns.links: text})
-
-    def _tracker_rows(self, item_key: str) -> list[dict[str, Any]]:
-        columns = self._columns
-        return list(self.http.pages(f"/{columns.trackers}", {
-            "$select": ",".join((columns.name, columns.matched, columns.links, "createdon")),
-            "$filter": f"{columns.item} eq {quoted(item_key)}", "$orderby": "createdon asc"}, page=500))
-
     def _links_of(self, item_key: str) -> tuple[int, str]:
         """To how many records an item is linked, over all trackers, and how the first that was matched was."""
-        found = self._tracker_rows(item_key)
-        records = {link for row in found for link in word(row, self._columns.links).split()}
-        kinds = [kind for row in found if (kind := word(row, self._columns.matched)) not in ("", "unmatched")]
+        found = self._trackers.of_item(item_key)
+        records = {link for row in found for link in row.links}
+        kinds = [row.matched for row in found if row.matched not in ("", "unmatched")]
         return len(records), kinds[0] if kinds else "unmatched"
+
+    # ------------------------------------------------------------------------------------------ asked
+
+    def asked(self, trackers: Collection[str] | None, limit: int = 200) -> Sequence[Asked]:
+        """What is open for these mailboxes (None = for all)."""
+        return self._asking.asked(trackers, limit)
+
+    def in_words(self, asked: Sequence[Asked]) -> Sequence[Question]:
+        """The same in words."""
+        return self._asking.in_words(asked, self._caller)
+
+    def whose(self, activity: str) -> tuple[str, tuple[str, ...]]:
+        """The division of an activity and the mailboxes that track it. Raises `RecordGone`."""
+        return self._asking.whose(activity)
+
+    def answer(self, activity: str, tracker: str, record: tuple[str, str], *, link: bool, who: str,
+               role: str = "") -> None:
+        """Link an activity to a record by hand, or say that it is not this one. Raises `NotFound`, `BadState`."""
+        self._asking.answer(activity, tracker, record, self._caller(who), link=link, role=role)
 
     # ------------------------------------------------------------------------------------------ stored
 
@@ -309,7 +319,7 @@ class DataverseCrm:
         table, columns = row.ident.table, self._columns
         item_key = word(row.raw, columns.item)
         when = next((row.raw[name] for name in _TIMES if row.raw.get(name)), "")
-        trackers = sorted({word(one, columns.name) for one in self._tracker_rows(item_key)}) if item_key else []
+        trackers = sorted({one.name for one in self._trackers.of_item(item_key)}) if item_key else []
         content = row.content.to_bytes()
         version = row.content.version()
         return StoredItem(
@@ -432,20 +442,9 @@ def from_settings(settings: Settings, database: Database) -> DataverseCrm:
     return DataverseCrm(chosen, tokens, database, settings.scan.own_domains)
 
 
-def _hash(*parts: str) -> str:
-    """The value of an alternate key: hex, for a key may hold none of the characters Message-IDs are full of."""
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()
-
-
 def _foreign_key(row: Row) -> str:
     """An item key for an activity that is not ours."""
-    return _hash("dataverse", row.ident.row)
-
-
-def _target_of(record: str, how: str) -> str:
-    """The table of a linked record; leads come as what they become."""
-    kind = "lead" if how == "lead" else record
-    return OF_WORD[kind].name if kind in OF_WORD else kind
+    return hashed("dataverse", row.ident.row)
 
 
 def _regarding(table: Table, links: Sequence[tuple[str, str]]) -> dict[str, Any]:
@@ -475,7 +474,7 @@ def _is_whole(row: Row, draft: Draft) -> bool:
         return False
     sizes = sorted(len(file.content) for file in content.files)
     return bare(row.content.text) == bare(content.text) and bare(row.content.subject) == bare(
-        content.subject) and sorted(file.size for file in row.content.files) == sizes
+        content.subject) and sorted(file.size for file in row.content.files if not file.note) == sizes
 
 
 def _what_is_missing(row: Row) -> str:
@@ -485,3 +484,4 @@ def _what_is_missing(row: Row) -> str:
 
 
 _: type[Crm] = DataverseCrm
+_asks: type[Asks] = DataverseCrm

@@ -28,7 +28,7 @@ def privileges(settings: DataverseSettings) -> dict[str, str]:
     tracker = Columns(settings.prefix).tracker
     needed = {f"prv{verb}Activity": "writing and reading activities" for verb in ACTIVITY}
     needed |= {f"prv{verb}{tracker}": "noting who tracked an item" for verb in ("Create", "Read", "Write", "Delete")}
-    needed |= {f"prv{verb}Note": "files of tasks and phone calls"
+    needed |= {f"prv{verb}Note": "files of tasks and phone calls, notes on activities"
                for verb in ("Create", "Read", "Append", "Delete")}
     for target in TARGETS:
         if target.name != "lead" or settings.leads:
@@ -73,7 +73,8 @@ def _tables(http: DataverseHttp, settings: DataverseSettings) -> Iterator[Check]
     ours = (columns.key, columns.item, columns.filled, columns.stub)
     for table in TABLES:
         yield from _guarded(f"dataverse-table-{table.name}", partial(_table, http, table.name, ours, columns.key))
-    more = (columns.key, columns.item, columns.name, columns.matched, columns.reason, columns.links)
+    more = (columns.key, columns.item, columns.name, columns.matched, columns.reason, columns.links,
+            columns.asked)
     yield from _guarded("dataverse-table-tracker", partial(_table, http, columns.tracker, more, columns.key))
 
 

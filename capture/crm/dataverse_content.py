@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from capture.crm.asmail import StoredFile, as_mail
-from capture.crm.dataverse_tables import ADDRESS_LENGTH, FROM, OF_NAME, PARTY_NAME_LENGTH, ROLES, TO, USERS, Table
+from capture.crm.dataverse_tables import (
+    ADDRESS_LENGTH,
+    FROM,
+    NOTES,
+    OF_NAME,
+    PARTY_NAME_LENGTH,
+    ROLES,
+    TO,
+    USERS,
+    Table,
+)
 from capture.crm.embedded import STUB_BODY, STUB_SUBJECT
 from capture.ports import StoredKind
 from store.crm_records import storable
@@ -48,7 +58,7 @@ class Party:
 @dataclass(frozen=True, slots=True, repr=False)
 class File:
     """A file of an activity. `text` and `subject` are what a person wrote beside it (notes only); `row` its id and
-    `size` its bytes, as Dataverse says."""
+    `size` its bytes, as Dataverse says. `note`: it is a note on an activity whose files are no notes."""
 
     number: int
     name: str
@@ -58,6 +68,7 @@ class File:
     text: str = ""
     row: str = ""
     size: int = 0
+    note: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -75,8 +86,8 @@ class Content:
     def to_bytes(self) -> bytes:
         """Canonical JSON, files in base64: the same bytes for the same content."""
         parties = sorted((p.mask, p.address.casefold(), p.row, p.table, "" if p.row else p.name) for p in self.parties)
-        files = sorted((f.name, f.content_type, base64.b64encode(f.content).decode("ascii"), f.subject, f.text)
-                       for f in self.files)
+        files = sorted((f.name, f.content_type, base64.b64encode(f.content).decode("ascii"), f.subject, f.text,
+                        *(("note",) if f.note else ())) for f in self.files)
         tree = {"subject": self.subject, "text": self.text, "message_id": self.message_id, "place": self.place,
                 "parties": parties, "files": files}
         return json.dumps(tree, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace")
@@ -103,8 +114,8 @@ def from_bytes(data: bytes) -> Content:
     return Content(
         tree["subject"], tree["text"], tree["message_id"], tree["place"],
         tuple(Party(mask, address, name, table, row) for mask, address, row, table, name in tree["parties"]),
-        tuple(File(number, name, kind, base64.b64decode(content), subject, text)
-              for number, (name, kind, content, subject, text) in enumerate(tree["files"], 1)))
+        tuple(File(number, name, kind, base64.b64decode(content), subject, text, note=bool(note))
+              for number, (name, kind, content, subject, text, *note) in enumerate(tree["files"], 1)))
 
 
 def escaped(text: str) -> str:
@@ -159,7 +170,7 @@ def file_body(table: Table, address: str, file: File) -> dict[str, Any]:
     """The row of a file of the activity at `address`."""
     made: dict[str, Any] = {f"objectid_{table.name}@odata.bind": address, "objecttypecode": table.name}
     content = base64.b64encode(file.content).decode("ascii")
-    if table.file_path == "annotations":
+    if file_path(table, file) == NOTES:
         made |= {"subject": file.subject, "notetext": file.text}
         if file.content or file.name:
             made |= {"filename": file.name, "mimetype": file.content_type, "documentbody": content, "isdocument": True}
@@ -168,22 +179,33 @@ def file_body(table: Table, address: str, file: File) -> dict[str, Any]:
                    "attachmentnumber": file.number}
 
 
-def file_columns(table: Table) -> tuple[str, str, str]:
-    """(id, columns to list without the content, the column with the content) of the files of a table."""
-    if table.file_path == "annotations":
+def file_path(table: Table, file: File) -> str:
+    """The table a file of an activity is a row of."""
+    return NOTES if file.note else table.file_path
+
+
+def file_columns(path: str) -> tuple[str, str, str]:
+    """(id, columns to list without the content, the column with the content) of a table of files."""
+    if path == NOTES:
         return "annotationid", "annotationid,subject,notetext,filename,mimetype,filesize,isdocument", "documentbody"
     return ("activitymimeattachmentid", "activitymimeattachmentid,attachmentnumber,filename,mimetype,filesize", "body")
 
 
-def listed_files(table: Table, rows: Sequence[Mapping[str, Any]]) -> list[File]:
-    """The files of a row without their content, in order."""
-    key, _, _ = file_columns(table)
-    notes = table.file_path == "annotations"
+def listed_files(table: Table, raw: Mapping[str, Any]) -> list[File]:
+    """The files of a row without their content, in order; then the notes on it."""
+    files = _listed(table.file_path, raw.get(table.files) or [], 1)
+    notes = _listed(NOTES, raw.get(table.notes) or [], len(files) + 1) if table.notes else []
+    return [*files, *(replace(note, note=True) for note in notes)]
+
+
+def _listed(path: str, rows: Sequence[Mapping[str, Any]], first: int) -> list[File]:
+    key, _, _ = file_columns(path)
+    notes = path == NOTES
     found = sorted(rows, key=lambda row: (row.get("attachmentnumber") or 0, str(row.get("filename") or ""),
                                           str(row[key])))
     return [File(number, word(row, "filename"), word(row, "mimetype"), b"", word(row, "subject") if notes else "",
                  word(row, "notetext") if notes else "", str(row[key]), int(row.get("filesize") or 0))
-            for number, row in enumerate(found, 1)]
+            for number, row in enumerate(found, first)]
 
 
 def word(row: Mapping[str, Any], name: str) -> str:

@@ -17,7 +17,7 @@ from uuid import UUID
 from capture.crm.dataverse_content import word
 from capture.crm.dataverse_http import DataverseHttp, rows
 from capture.crm.dataverse_tables import OF_WORD, TARGETS, Target, quoted
-from capture.matching import Directory, domain_of, key_of, may_identify
+from capture.matching import Directory, domain_of, key_of, may_identify, without_tag
 from capture.ports import Record
 
 KNOWN_SECONDS: Final = 600.0
@@ -80,8 +80,9 @@ class People:
                     if (user := self._user(address)[1])}
         if caller.blind:
             return Known(resolved)
-        contacts = self._by_address(OF_WORD["contact"], outside, caller)
-        leads = self._by_address(OF_WORD["lead"], outside, caller) if self._leads else {}
+        asked = list(dict.fromkeys((*outside, *filter(None, map(without_tag, outside)))))
+        contacts = self._by_address(OF_WORD["contact"], asked, caller)
+        leads = self._by_address(OF_WORD["lead"], asked, caller) if self._leads else {}
         for address in outside:
             found = [*(("contact", row) for row in contacts.get(address, ())),
                      *(("lead", row) for row in leads.get(address, ()))]
@@ -110,6 +111,16 @@ class People:
             "$select": f"{target.key},{target.title},{detail}",
             "$filter": f"{target.key} eq {ident}{caller.limit()}"}, caller=caller.object_id))
         return Record(kind, ident, word(found[0], target.title), word(found[0], detail)) if found else None
+
+    def addresses(self, kind: str, ident: str, caller: Caller) -> frozenset[str]:
+        """The casefolded addresses of a record that the caller may see."""
+        target = OF_WORD[kind]
+        if target.name == "opportunity" or caller.blind:
+            return frozenset()
+        found = rows(self._http.get(f"/{target.path}", {
+            "$select": ",".join((target.key, *_MAILS)), "$filter": f"{target.key} eq {ident}{caller.limit()}"},
+            caller=caller.object_id))
+        return frozenset(key_of(word(row, column)) for row in found for column in _MAILS) - {""}
 
     def find(self, text: str, caller: Caller, kinds: Sequence[str], limit: int) -> list[Record]:
         """Records of this name or address, by name."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,11 +23,12 @@ from capture.crm.dataverse_content import (
     Party,
     file_body,
     file_columns,
+    file_path,
     listed_files,
     word,
 )
 from capture.crm.dataverse_http import DataverseHttp, Operation
-from capture.crm.dataverse_tables import ROLES, TABLES, Columns, Ident, Table, moment, quoted, stamp
+from capture.crm.dataverse_tables import NOTES, ROLES, TABLES, Columns, Ident, Table, moment, quoted, stamp
 from capture.errors import RecordGone, TryLater
 from capture.ports import StoredRef, Wanted
 from pii_scan.text import Unread
@@ -36,6 +37,8 @@ BEGUN: Final = "begun:"
 """Before the mark of a row that was not read back yet: what it holds may not be all."""
 TRUNCATED, FILES_MISSING = 2, 1
 """`notifications` of a mail: the body was cut; some files were not saved."""
+_ITEMS: Final = 20
+"""Item keys in one filter."""
 _NAME_OF: Final = "@Microsoft.Dynamics.CRM.lookuplogicalname"
 
 
@@ -125,7 +128,7 @@ class Rows:
     def _row(self, table: Table, raw: Any, files: bool) -> Row:
         if not isinstance(raw, dict) or "activityid" not in raw or "@odata.etag" not in raw:
             raise TryLater("dataverse: the reply is no activity")
-        listed = listed_files(table, raw.get(table.files) or [])
+        listed = listed_files(table, raw)
         read, unread = self._read_files(table, listed) if files else (listed, ())
         parties = tuple(_party(one) for one in raw.get(table.parties) or [] if one["participationtypemask"] in ROLES) \
             if table.parties else ()
@@ -139,12 +142,12 @@ class Rows:
         """The files with their content, one request each, and those that were listed and not handed over."""
         found: list[File] = []
         unread: list[Unread] = []
-        _, _, column = file_columns(table)
         for file in listed:
-            content = b""
-            if file.name or table.file_path != "annotations":
+            content, path = b"", file_path(table, file)
+            _, _, column = file_columns(path)
+            if file.name or path != NOTES:
                 try:
-                    body = word(self._http.get(f"/{table.file_path}({file.row})", {"$select": column}), column)
+                    body = word(self._http.get(f"/{path}({file.row})", {"$select": column}), column)
                     content = base64.b64decode(body, validate=True)
                 except (RecordGone, binascii.Error):
                     body = ""
@@ -170,7 +173,7 @@ class Rows:
             columns.filled: BEGUN + draft.content.mark(), **self._fields(table, draft.content), **draft.fields, **more}
         if table.parties:
             body[table.parties] = [party.body() for party in draft.content.parties]
-        files = [Operation("POST", f"/{table.file_path}", file_body(table, address, file))
+        files = [Operation("POST", f"/{file_path(table, file)}", file_body(table, address, file))
                  for file in draft.content.files]
         self._http.change_set([Operation("POST", f"/{table.path}", body), *files, *also])
 
@@ -202,8 +205,8 @@ class Rows:
             if table.parties:
                 steps.append(Operation("PUT", f"{ident.address}/{table.parties}",
                                        {"value": [party.body() for party in content.parties]}))
-            steps += [Operation("DELETE", f"/{table.file_path}({file.row})") for file in row.content.files]
-            steps += [Operation("POST", f"/{table.file_path}", file_body(table, ident.address, file))
+            steps += [Operation("DELETE", f"/{file_path(table, file)}({file.row})") for file in row.content.files]
+            steps += [Operation("POST", f"/{file_path(table, file)}", file_body(table, ident.address, file))
                       for file in content.files]
         if ends != table.open and (row.state[0] != 0 or state is not None):
             steps.append(Operation("PATCH", ident.address, {"statecode": ends[0], "statuscode": ends[1]}))
@@ -212,18 +215,40 @@ class Rows:
 
     def add_parties(self, row: Row, parties: Sequence[Party], more: Mapping[str, Any]) -> None:
         """Add parties to a row and set the columns `more`, all else as it is."""
+        steps = self.with_people(row, (*row.content.parties, *parties) if parties else None, more)
+        if steps:
+            self._http.change_set(steps)
+
+    @staticmethod
+    def with_people(row: Row, parties: Sequence[Party] | None, more: Mapping[str, Any]) -> list[Operation]:
+        """What gives a row these parties (None = those it has) and the columns `more`, all else as it is; the first
+        step asks for the version that was read."""
         table, ident = row.ident.table, row.ident
-        bodies = [party.body() for party in (*row.content.parties, *parties)]
+        change = parties is not None and bool(table.parties)
+        if not (more or change):
+            return []
         steps = [Operation("PATCH", ident.address, {"statecode": table.open[0], "statuscode": table.open[1]})] \
             if row.state[0] != 0 else []
         steps += [Operation("PATCH", ident.address, dict(more))] if more else []
-        if parties and table.parties:
-            steps.append(Operation("PUT", f"{ident.address}/{table.parties}", {"value": bodies}))
+        if change:
+            steps.append(Operation("PUT", f"{ident.address}/{table.parties}",
+                                   {"value": [party.body() for party in parties or ()]}))
         if row.state[0] != 0:
             steps.append(Operation("PATCH", ident.address, {"statecode": row.state[0], "statuscode": row.state[1]}))
-        if steps:
-            first = Operation(steps[0].method, steps[0].path, steps[0].body, {"If-Match": row.etag})
-            self._http.change_set([first, *steps[1:]])
+        return [Operation(steps[0].method, steps[0].path, steps[0].body, {"If-Match": row.etag}), *steps[1:]]
+
+    def of_items(self, items: Collection[str], columns: str) -> dict[str, tuple[Ident, Mapping[str, Any]]]:
+        """Item key -> the activity of it with these columns besides; other copies kept beside it are not meant."""
+        found: dict[str, tuple[Ident, Mapping[str, Any]]] = {}
+        wanted = sorted(items)
+        for table in TABLES:
+            names = ",".join(dict.fromkeys(("activityid", "createdon", self._columns.item, *columns.split(","))))
+            for at in range(0, len(wanted), _ITEMS):
+                rule = " or ".join(f"{self._columns.item} eq {quoted(item)}" for item in wanted[at:at + _ITEMS])
+                for raw in self._http.pages(f"/{table.path}", {"$select": names, "$filter": rule}, page=0):
+                    ident = Ident(moment(raw["createdon"]), table, str(raw["activityid"]))
+                    found[word(raw, self._columns.item)] = ident, raw
+        return found
 
     def forget_history(self, ident: Ident) -> None:
         """Delete what Dataverse's own auditing kept of a row's earlier content."""
@@ -261,8 +286,9 @@ def _selected(table: Table, columns: Columns) -> dict[str, str]:
               "appointment": ["location", "scheduledstart"],
               "phonecall": ["phonenumber", "scheduledend", "directioncode"],
               "task": ["scheduledend"]}[table.name]
-    _, listed, _ = file_columns(table)
-    expand = [f"{table.files}($select={listed})", "owningbusinessunit($select=name)"]
+    expand = [f"{table.files}($select={file_columns(table.file_path)[1]})", "owningbusinessunit($select=name)"]
+    if table.notes:
+        expand.append(f"{table.notes}($select={file_columns(NOTES)[1]})")
     if table.parties:
         expand.append(f"{table.parties}($select=participationtypemask,addressused,unresolvedpartyname,_partyid_value)")
     return {"$select": ",".join(names), "$expand": ",".join(expand)}
@@ -276,8 +302,9 @@ def _query(table: Table, wanted: Wanted, columns: str, begin: datetime | None = 
     if wanted.division:
         rules.append(f"owningbusinessunit/name eq {quoted(wanted.division)}")
     if wanted.attached:
-        key, _, _ = file_columns(table)
-        rules.append(f"{table.files}/any(f:f/{key} ne null)")
+        has = [f"{name}/any(f:f/{file_columns(path)[0]} ne null)"
+               for name, path in ((table.files, table.file_path), (table.notes, NOTES)) if name]
+        rules.append(f"({' or '.join(has)})")
     return {"$select": columns} | ({"$filter": " and ".join(rules)} if rules else {})
 
 

@@ -24,10 +24,10 @@ class Table:
     """One kind of activity.
 
     `letter` stands for it in our ids, `path` in addresses. `subject` and `text` are the most characters it takes.
-    `parties` and `files` are collections of a row, `file_path` the table its files are rows of, `place` the column
-    with a place or phone number; `html`: the description is HTML. A row is
-    `open` (state, status) at first and is done as `received` or `sent`; appointments and tasks are left open, for
-    they are their owner's.
+    `parties`, `files` and `notes` are collections of a row, `file_path` the table its files are rows of (where that is
+    the table of notes, `notes` is ""), `place` the column with a place or phone number; `html`: the description is
+    HTML. A row is `open` (state, status) at first and is done as `received` or `sent`; appointments and tasks are left
+    open, for they are their owner's.
     """
 
     kind: StoredKind
@@ -44,6 +44,7 @@ class Table:
     sent: tuple[int, int] = (NEVER_DONE, NEVER_DONE)
     html: bool = False
     place: str = ""
+    notes: str = ""
 
     @property
     def closes(self) -> bool:
@@ -57,9 +58,11 @@ class Table:
 
 TABLES: Final = (
     Table(StoredKind.APPOINTMENT, "a", "appointment", "appointments", 200, 1_048_576, "appointment_activity_parties",
-          "appointment_activity_mime_attachment", "activitymimeattachments", (0, 1), place="location"),
+          "appointment_activity_mime_attachment", "activitymimeattachments", (0, 1), place="location",
+          notes="Appointment_Annotation"),
     Table(StoredKind.MAIL, "e", "email", "emails", 800, 1_073_741_823, "email_activity_parties",
-          "email_activity_mime_attachment", "activitymimeattachments", (0, 1), (1, 4), (1, 3), html=True),
+          "email_activity_mime_attachment", "activitymimeattachments", (0, 1), (1, 4), (1, 3), html=True,
+          notes="Email_Annotation"),
     Table(StoredKind.PHONE_CALL, "p", "phonecall", "phonecalls", 200, 2_000, "phonecall_activity_parties",
           "PhoneCall_Annotation", "annotations", (0, 1), (1, 4), (1, 2), place="phonenumber"),
     Table(StoredKind.TASK, "t", "task", "tasks", 200, 2_000, "", "Task_Annotation", "annotations", (0, 2)),
@@ -68,6 +71,8 @@ TABLES: Final = (
 OF_KIND: Final[Mapping[StoredKind, Table]] = {table.kind: table for table in TABLES}
 OF_LETTER: Final[Mapping[str, Table]] = {table.letter: table for table in TABLES}
 
+NOTES: Final = "annotations"
+"""The table of notes: what people write beside a row, with or without a file."""
 NAME_LENGTH: Final = 255
 ADDRESS_LENGTH: Final = 320
 PARTY_NAME_LENGTH: Final = 200
@@ -156,6 +161,11 @@ class Columns:
     def links(self) -> str:
         """The records this tracker's copy belongs to: "contact:GUID account:GUID"."""
         return f"{self.prefix}_links"
+
+    @property
+    def asked(self) -> str:
+        """What this tracker is asked and suggested, and what they decided (`capture/crm/dataverse_trackers.py`)."""
+        return f"{self.prefix}_asked"
 
 
 # ------------------------------------------------------------------------------------------------ ids

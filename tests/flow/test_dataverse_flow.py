@@ -12,12 +12,15 @@ from canaries import CANARIES, CANARY_NAME, CANARY_SIN
 from dataverse_home import Home, dataverse_home
 from dataverse_schema import MIME
 from entra_server import Entra, serving_entra
+from typer.testing import CliRunner
 from world import mail
 
-from capture import desk, rescanning, wiring, worker
+from capture import answering, desk, rescanning, wiring, worker
 from capture.rescanning import Asked
 from capture.wiring import opened
+from cli import app
 from store import audit, cases
+from store.errors import NotFound
 
 BUSINESS = "Thank you for the quote. Could we start the course on Monday the 9th at 8:30 in the usual room?\n"
 PERSONAL = f"Please register {CANARY_NAME}, SIN {CANARY_SIN}."
@@ -92,6 +95,32 @@ def test_a_worker_killed_at_any_call_leaves_one_whole_activity_to_the_next(home:
     assert worker.run(home.world.settings, once=True)["linked"] == 1
     assert home.mails() == ["Course 1"]
     assert len(home.org.rows("emails")) == len(home.org.rows(MIME)) == len(home.org.rows("mw_trackers")) == 1
+
+
+def test_an_ambiguous_address_is_asked_at_the_terminal_and_the_answer_links_audited(home: Home) -> None:
+    two = home.org.add("contacts", fullname="Rose Other", emailaddress1="rose@client.example.com")
+    put(home, 1)
+    worker.run(home.world.settings, once=True)
+    settings, args = home.world.settings, ["--home", str(home.world.home)]
+    rows = answering.waiting(settings)
+    assert [(r["question"], r["reason"], r["subject"]) for r in rows] == [("1", "ambiguous", "Course 1")] * 2
+    assert {r["title"] for r in rows} == {"Rose Antoine", "Rose Other"}
+    told = CliRunner().invoke(app, ["crm", "waiting", *args])
+    assert told.exit_code == 1
+    assert f"contact:{two}" in told.output
+    done = CliRunner().invoke(app, ["crm", "confirm", rows[0]["activity"], f"contact:{two}", *args])
+    assert done.exit_code == 0, done.output
+    assert home.org.rows("emails")[0]["_regardingobjectid_value"] == two
+    assert CliRunner().invoke(app, ["crm", "waiting", *args]).exit_code == 0
+    refused = CliRunner().invoke(app, ["crm", "dismiss", rows[0]["activity"], f"contact:{two}", *args])
+    assert isinstance(refused.exception, NotFound)
+    with opened(settings) as (db, _), db.reading() as session:
+        [told_of] = audit.show(session, last=99, action="crm:link:confirmed")
+        assert told_of.subject == rows[0]["activity"]
+        assert told_of.body == {"record": f"contact:{two}", "role": "regarding"}
+        listed = audit.show(session, last=99, action="crm:records:listed")
+        assert [row.body["ids"] for row in listed].count([rows[0]["activity"]]) == 2
+        assert audit.verify(session).ok
 
 
 def test_what_dataverse_does_not_take_is_held_with_the_reason_and_shows_nowhere(home: Home) -> None:

@@ -38,6 +38,8 @@ class Request:
     def __init__(self, org: Org, headers: Any) -> None:
         self.org = org
         self.match, self.none_match = headers.get("If-Match") or "", headers.get("If-None-Match") or ""
+        self.made = ""
+        """the address of the row this made or changed, as `OData-EntityId` says it"""
         self.page = int((re.search(r"maxpagesize=(\d+)", headers.get("Prefer") or "") or [0, 5000])[1])
         caller = headers.get("CallerObjectId") or ""
         self.units: set[str] | None = None
@@ -60,8 +62,14 @@ class Request:
         if path == "/DeleteRecordChangeHistory":
             self._must("prvDeleteRecordChangeHistory")
             return {"DeletedEntriesCount": len(self.org.history.pop(body["Target"]["activityid"], []))}
-        if found := re.fullmatch(r"/EntityDefinitions\(LogicalName='(\w+)'\)", path):
-            return self._definition(found[1])
+        if path == "/EntityDefinitions":
+            return self._definitions(query)
+        if found := re.fullmatch(r"/EntityDefinitions\((?:LogicalName='(\w+)'|([\w-]{36}))\)(?:/(Keys|Attributes))?",
+                                 path):
+            definition = self._definition(found[1] or _named(found[2]))
+            return {"value": definition[found[3]]} if found[3] else definition
+        if re.fullmatch(r"/EntityDefinitions\(.*\)/Attributes/Microsoft.Dynamics.CRM.PicklistAttributeMetadata", path):
+            return {"value": []}  # no column here has names for its numbers
         if path.endswith("/Microsoft.Dynamics.CRM.RetrieveUserPrivileges()"):
             return {"RolePrivileges": [{"PrivilegeName": name, "Depth": "Global"}
                                        for name in sorted(self.org.privileges)]}
@@ -75,7 +83,7 @@ class Request:
             self._must(f"prvRead{PRIVILEGE.get(spec.path, '')}")
             return self._list(spec, query) if found[2] is None else self._shown(spec, self._one(spec, found[2]), query)
         if method == "POST" and found[2] is None:
-            self._create(spec, body)
+            self.made = f"{spec.path}({self._create(spec, body).get(spec.key)})"
         elif method == "PATCH":
             self._upsert(spec, found[2], body)
         elif method == "DELETE":
@@ -152,10 +160,10 @@ class Request:
 
     def _shown(self, spec: Spec, row: Row, query: dict[str, str]) -> Row:
         made: Row = {"@odata.etag": f'W/"{row["_version"]}"', spec.key: row[spec.key]}
-        for name in filter(None, query.get("$select", "").split(",")):
+        for name in filter(None, query["$select"].split(",")) if query.get("$select") else self._columns(spec):
             value = self._value(spec, row, name)
             made[name] = value
-            if name.startswith("_") and value:
+            if name.startswith("_") and value and f"{name}_type" in row:
                 made[f"{name}@Microsoft.Dynamics.CRM.lookuplogicalname"] = row[f"{name}_type"]
         for name, inner in re.findall(r"(\w+)(?:\(\$select=([\w,]*)\))?", query.get("$expand", "")):
             if name == "owningbusinessunit":
@@ -210,8 +218,10 @@ class Request:
             if refused.status != 404 or self.match:
                 raise
             key = re.fullmatch(r"(\w+)='(.*)'", place)
-            self._create(spec, body | ({key[1]: key[2]} if key else {spec.key: place}))
+            row = self._create(spec, body | ({key[1]: key[2]} if key else {spec.key: place}))
+            self.made = f"{spec.path}({row.get(spec.key)})"
             return
+        self.made = f"{spec.path}({row[spec.key]})"
         if self.none_match == "*" or (self.match not in ("", "*") and self.match != f'W/"{row["_version"]}"'):
             raise Refused(412, "0x80060882")
         self._must(f"prvWrite{PRIVILEGE.get(spec.path, '')}")
@@ -308,6 +318,29 @@ class Request:
             ident = self.org.add(path)
             self.org.tables[path][ident] |= party | {f"_{column}_value": row[spec.key]}
 
+    def _columns(self, spec: Spec) -> list[str]:
+        """Every column of a table that is there: what is shown when none is selected. Content in base64 is not."""
+        lookups = sorted({f"_{column}_value" for column, _ in spec.binds.values()} | {
+            f"_{column}_value" for one in SPECS.values() for path, column in one.many.values() if path == spec.path})
+        plain = [*spec.texts, *sorted(spec.others), *sorted(spec.fixed)]
+        return [name for name in dict.fromkeys((*plain, "createdon", *lookups))
+                if name not in ("body", "documentbody", spec.key) and f"{spec.name}.{name}" not in self.org.lacking]
+
+    def _definitions(self, query: dict[str, str]) -> Row:
+        """The tables whose name is asked for, as a client looks up the path of one."""
+        found = re.fullmatch(r"LogicalName eq '(\w+)'", query.get("$filter", ""))
+        if not found:
+            raise Refused(400, "0x80060888")
+        name = found[1]
+        if name not in OF_NAME or name in self.org.lacking:
+            return {"value": []}
+        spec = OF_NAME[name]
+        whole = {"LogicalName": name, "SchemaName": name.capitalize(), "EntitySetName": spec.path,
+                 "PrimaryIdAttribute": spec.key, "PrimaryNameAttribute": next(iter(spec.texts), spec.key),
+                 "MetadataId": _metadata_id(name)}
+        wanted = query.get("$select", "").split(",") if query.get("$select") else list(whole)
+        return {"value": [{key: whole[key] for key in wanted}]}
+
     def _definition(self, name: str) -> Row:
         lacking = self.org.lacking
         if name not in OF_NAME or name in lacking:
@@ -319,6 +352,15 @@ class Request:
              "EntityKeyIndexStatus": "Pending" if f"index {name}" in lacking else "Active"} for key in spec.keys]
         return {"LogicalName": name, "IsOptimisticConcurrencyEnabled": True, "Keys": keys,
                 "Attributes": [{"LogicalName": n} for n in names]}
+
+
+def _metadata_id(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+
+def _named(ident: str) -> str:
+    """The table whose definition has this id."""
+    return next((name for name in OF_NAME if _metadata_id(name) == ident), "")
 
 
 def _units(text: str) -> int:

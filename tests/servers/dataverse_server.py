@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import threading
 import time
 import uuid
@@ -157,7 +158,9 @@ class Org:
         try:
             with self.lock:
                 asked = json.loads(body) if body else None
-                return 200, Request(self, headers).run(method, path, query, asked), {}
+                request = Request(self, headers)
+                found = request.run(method, path, query, asked)
+                return 200, found, {"OData-EntityId": f"{self.url}{ROOT}/{request.made}"} if request.made else {}
         except Refused as refused:
             return refused.status, error_json(refused.code), {}
 
@@ -273,10 +276,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving_dataverse(verify: Callable[[str], bool] = lambda token: token == "good") -> Iterator[Org]:
-    """The service on a free port of 127.0.0.1."""
+def serving_dataverse(verify: Callable[[str], bool] = lambda token: token == "good",
+                      tls: ssl.SSLContext | None = None) -> Iterator[Org]:
+    """The service on a free port of 127.0.0.1; with `tls` by https."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    org = Org(f"http://127.0.0.1:{server.server_address[1]}", verify)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    org = Org(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}", verify)
     server.RequestHandlerClass = type("Handler", (_Handler,), {"org": org})  # type: ignore[assignment]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

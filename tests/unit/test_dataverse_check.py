@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +41,13 @@ def entra() -> Iterator[Entra]:
 def made(tmp_path: Path) -> Iterator[Dataverse]:
     with opened(tmp_path) as (db, _), dataverse(db) as made:
         yield made
+
+
+def test_without_the_public_sdk_its_reader_says_so_and_mailweir_does_not_need_it() -> None:
+    reader = Path(__file__).parent.parent / "support" / "dataverse_sdk_reader.py"
+    done = subprocess.run([sys.executable, "-I", str(reader), "https://127.0.0.1:1", "t", "<m>"], check=False,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 3, "it is never installed beside mailweir"
 
 
 # --------------------------------------------------------------------------------------------- where it may be

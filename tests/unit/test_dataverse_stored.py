@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,6 @@ def planted(made: Dataverse, *, done: bool = True, file: bytes = b"seat list") -
                          unresolvedpartyname="Otto Invented")
     made.org.tables["activityparties"][party]["_activityid_value"] = ident
     if file:
-        import base64
         row = made.org.add(MIME, filename="otto.csv", mimetype="text/csv", filesize=len(file), attachmentnumber=1,
                            body=base64.b64encode(file).decode())
         made.org.tables[MIME][row]["_objectid_value"] = ident
@@ -109,6 +109,32 @@ def test_notes_of_a_task_are_read_with_it_and_go_with_it(made: Dataverse) -> Non
     assert made.crm.restore(ref.id, CASE, item.content) == "restored"
     [row] = made.org.rows(NOTES)
     assert (row["subject"], row["notetext"]) == ("From Otto", "He said his number is 5.")
+
+
+@pytest.mark.parametrize("path", ["emails", "appointments"])
+def test_notes_on_mails_and_appointments_are_read_with_their_files_and_come_back_as_notes(
+        made: Dataverse, path: str) -> None:
+    row = made.org.add(path, subject="Form", description="About the form")
+    words = made.org.add(NOTES, subject="From Otto", notetext="He said his number is 5.", isdocument=False, filesize=0)
+    file = made.org.add(NOTES, subject="", notetext="", filename="otto.csv", mimetype="text/csv", isdocument=True,
+                        filesize=9, documentbody=base64.b64encode(b"seat list").decode())
+    for note in (words, file):
+        made.org.tables[NOTES][note]["_objectid_value"] = row
+    assert [ident_of(ref.id).row for ref in made.crm.stored(Wanted(attached=True))] == [row]
+    [ref] = made.crm.stored(Wanted())
+    item = made.crm.read(ref.id)
+    assert (item.attachments, item.unread) == (2, ())
+    read = message_from_bytes(item.raw, policy=default_policy)
+    assert isinstance(read, EmailMessage)
+    assert {str(part.get_content()).strip() for part in read.iter_attachments()} == {
+        "seat list", "From Otto\nHe said his number is 5."}
+    made.crm.pull(ref.id, item.version, CASE)
+    assert made.org.rows(NOTES) == []
+    assert made.crm.restore(ref.id, CASE, item.content) == "restored"
+    assert made.crm.read(ref.id).version == item.version
+    assert sorted((note["subject"], note["notetext"], note.get("filename")) for note in made.org.rows(NOTES)) == [
+        ("", "", "otto.csv"), ("From Otto", "He said his number is 5.", None)]
+    assert made.org.rows(MIME) == []
 
 
 def test_a_file_dataverse_does_not_hand_over_is_unread_and_its_activity_is_not_pulled(made: Dataverse) -> None:
