@@ -33,7 +33,7 @@ from store.crm_fields import FIELDS
 from store.crm_tables import Contact
 from store.crypto import Keys
 from store.database import Database
-from store.errors import BadState, NotFound
+from store.errors import BadState, ChangedMeanwhile, NotFound
 from store.people_tables import PersonRow
 
 EMBEDDED: Final = "embedded"
@@ -288,10 +288,12 @@ def _change(request: Request, form: dict[str, str]) -> Response:
     record, before, categories = _before(request, at)
     kind, ident = record["kind"], record["id"]
     if form.get("seen") != record["updated"]:
-        return _form(request, at, kind, before, record=record, categories=categories, status=409,
-                     wrong="Nothing was saved: somebody changed it meanwhile. This is how it stands now.")
+        return _first(request, at, record, before, categories)
     try:
-        records.change(at.database, at.keys, at.scanner, at.who, kind, ident, _values(at, kind, form, before))
+        records.change(at.database, at.keys, at.scanner, at.who, kind, ident, _values(at, kind, form, before),
+                       as_of=record["updated"])
+    except ChangedMeanwhile:
+        return _first(request, at, *_before(request, at))
     except TypedRefused as refused:
         return _form(request, at, kind, crm_forms.shown_again(form, refused, before), record=record,
                      categories=categories, wrong=crm_forms.refused_words(refused), status=409)
@@ -300,6 +302,13 @@ def _change(request: Request, form: dict[str, str]) -> Response:
                      wrong=crm_forms.state_words(refused), several=refused if isinstance(refused, Several) else None,
                      status=409)
     return RedirectResponse(f"/crm/record/{kind}/{ident}", 303)
+
+
+def _first(request: Request, at: Crm, record: dict[str, Any], before: dict[str, str],
+           categories: tuple[str, ...]) -> HTMLResponse:
+    """Somebody else changed the record first: how it stands now."""
+    return _form(request, at, record["kind"], before, record=record, categories=categories, status=409,
+                 wrong="Nothing was saved: somebody changed it meanwhile. This is how it stands now.")
 
 
 def _division(at: Crm, form: dict[str, str]) -> str:

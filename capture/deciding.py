@@ -263,8 +263,11 @@ def tell_deleted(database: Database, settings: Settings, number: str) -> None:
         case = cases.get(session, number)
         _owe(session, case)
         told = [capture.mailbox for capture in cases.trackers(session, case) if capture.mailbox != pulls.CRM]
+        data = {"case": case.number}
+        if kinds := {pulls.kind_of(p.record) for p in pulls.of_case(session, case.id)} - {"activity"}:
+            data["record"] = min(kinds)
         for place, mailbox in enumerate(sorted({*told, *pulls.case_trackers(session, case.id)}), 1):
-            outbox.add(session, key=f"{case.number}/deleted/{place}", template="deleted", data={"case": case.number},
+            outbox.add(session, key=f"{case.number}/deleted/{place}", template="deleted", data=data,
                        recipient=pipeline.address_in(settings, mailbox))
 
 

@@ -17,15 +17,17 @@ from sqlmodel import Session
 from capture import auditing, pipeline, typed_text
 from capture.acting import UnknownActor, acting, person_of, required
 from capture.auditing import actor_name as actor_name
+from capture.choosing import who_is
 from capture.deciding import owe_show, tell_deleted
 from capture.errors import BadInput
 from capture.levels import rules_of
 from capture.matching import may_identify
 from capture.settings import Settings
 from capture.wiring import assembled, build_scanner, opened
-from store import audit, cases, crm_import, crm_records, crm_suppression, firewall, pulls, reads
+from store import audit, cases, crm_import, crm_pages, crm_records, crm_suppression, firewall, pulls, reads
 from store import desk as queue
 from store.access import Action, Thing
+from store.crm_tables import Activity
 from store.crypto import Keys
 from store.errors import BadState, ImportRefused, NotFound
 from store.people_tables import Division
@@ -247,11 +249,15 @@ def list_crm(settings: Settings, kind: str, *, actor: str = "") -> list[dict[str
 
 
 def show_crm(settings: Settings, record: str, *, actor: str = "") -> dict[str, Any]:
-    """One record with its links and trackers; how to reach people of other divisions is hidden."""
+    """One record with its links and trackers; how to reach people of other divisions is hidden, and so is what an
+    activity of another division says, unless one tracks it."""
     with opened(settings) as (database, _), database.session() as session:
         audit.lock(session)  # before the reading: a rescan that pulls it out now names this reader
         who = acting(session, actor, Action.RECORD_LIST)
         shown = firewall.shown(crm_records.shown(session, record), person_of(session, actor))
+        if shown["kind"] == "activity" and not crm_pages.is_open(
+                session, who_is(session, settings, actor), session.get_one(Activity, shown["id"])):
+            shown |= dict.fromkeys(("body", "attachments", "message_id"))
         audit.append(session, "crm:record:read", actor=who, subject=shown["id"],
                      body={"kind": shown["kind"]})
         return shown

@@ -18,7 +18,7 @@ from capture.errors import BadInput
 from capture.matching import domain_of
 from capture.settings import Settings
 from capture.wiring import build_scanner, opened
-from store import audit, crm_access, crm_gaps, crm_merge, crm_suppression, crm_work, people, reads
+from store import audit, crm_access, crm_gaps, crm_merge, crm_purge, crm_suppression, crm_work, people, reads
 from store.access import Action
 from store.crm_access import must
 from store.crm_fields import FIELDS, NOT_SHARED, TABLES
@@ -117,6 +117,18 @@ def forget(settings: Settings, contact: str, *, reason: str, actor: str = "") ->
             receipt = crm_suppression.purge_contact(
                 session, who_is(session, settings, actor), _of_kind(session, contact, "contact"),
                 crm_suppression.digest_with(keys), reason=reason)
+        database.scrub()
+        counts = ", ".join(f"{count} {name}" for name, count in receipt.counts.items())
+        return f"purged ({counts}); receipt {receipt.id}"
+
+
+def purge_document(settings: Settings, document: str, *, reason: str, actor: str = "") -> str:
+    """Destroy a document with everything of it; a receipt stays."""
+    _check_code(reason)
+    with opened(settings) as (database, _):
+        with database.session() as session:
+            receipt = crm_purge.purge_document(session, who_is(session, settings, actor),
+                                               _of_kind(session, document, "document"), reason=reason)
         database.scrub()
         counts = ", ".join(f"{count} {name}" for name, count in receipt.counts.items())
         return f"purged ({counts}); receipt {receipt.id}"

@@ -288,13 +288,21 @@ class Offers:
 
 
 class StoredKind(StrEnum):
-    """What a stored item of the CRM is: what was linked from Outlook, and what people typed in the CRM."""
+    """What a stored item of the CRM is: what was linked from Outlook, what people typed in the CRM as an activity or
+    into a record, and documents."""
 
     MAIL = "mail"
     APPOINTMENT = "appointment"
     TASK = "task"
     NOTE = "note"
     PHONE_CALL = "phonecall"
+    ORGANISATION = "organisation"
+    CONTACT = "contact"
+    OPPORTUNITY = "opportunity"
+    PROJECT = "project"
+    EVENT = "event"
+    ISSUE = "issue"
+    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +335,9 @@ class StoredItem:
     `stub` is the case by which the content was pulled out, "" when it is there. `stored` is when it came into the
     CRM (UTC), `trackers` are the mailboxes whose owners asked for it, `shown_with` the ids of the records on whose
     timelines its subject line stands. `edited`: somebody changed the content since we wrote it, or that is not known.
-    `unread`: what the CRM listed but did not hand over; it holds the item.
+    `unread`: what the CRM listed but did not hand over; it holds the item. `fields`: what was typed into a record, by
+    field; it is then read field by field, as when it was kept, and not out of `raw`. `typed`: text in which people
+    wrote about somebody, which may not name a creed or an origin.
     """
 
     ref: StoredRef
@@ -342,6 +352,8 @@ class StoredItem:
     attachments: int = 0
     edited: bool = True
     unread: tuple[Unread, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    typed: str = ""
 
     def __repr__(self) -> str:
         return f"StoredItem({self.ref.kind}, {self.attachments} attachments)"

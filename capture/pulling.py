@@ -153,6 +153,8 @@ def _tell(tools: Tools, session: Session, pull_id: str) -> None:
     pull = session.get_one(CrmPull, pull_id)
     case = pulls.case_of(session, pull)
     data = notices.held_data(case.summary, case=case.number, sent="", joined=False)
+    if pull.record.startswith(pulls.RECORDS):
+        data["record"] = pulls.kind_of(pull.record)
     for place, tracker in enumerate(pull.trackers, 1):
         outbox.add(session, key=f"{pull.id}/pulled/{place}", template="pulled", data=data, capture_id=pull.capture_id,
                    recipient=notices.address(tracker, tools.settings.mailbox.domain))

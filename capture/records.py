@@ -38,11 +38,12 @@ def create(database: Database, keys: Keys, scanner: Scanner, who: Who, kind: str
 
 
 def change(database: Database, keys: Keys, scanner: Scanner, who: Who, kind: str, ident: str,
-           values: Mapping[str, Any]) -> tuple[str, ...]:
+           values: Mapping[str, Any], *, as_of: str = "") -> tuple[str, ...]:
     """Change a record; see `store.crm_work.change`. Raises `TypedRefused` besides."""
     scanned(database, scanner, who, typed_of(kind, values))
     with database.session() as session:
-        return crm_work.change(session, who, kind, ident, values, digest=crm_suppression.digest_with(keys))
+        return crm_work.change(session, who, kind, ident, values, digest=crm_suppression.digest_with(keys),
+                               as_of=as_of)
 
 
 def log(database: Database, scanner: Scanner, who: Who, entry: Entry) -> str:

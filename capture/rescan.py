@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,10 +29,11 @@ from capture.errors import RecordChanged, RecordGone, StepFailed
 from capture.ports import Scanner, Step, StoredItem, StoredKind, Wanted
 from capture.pulling import Paused, finish_stub, item_hash, result_of, take_out
 from capture.steps import safely
-from capture.stored import read_stored
+from capture.stored import read_stored, together
+from capture.typed_text import names_what_somebody_is
 from capture.wiring import Tools, build_scanner
 from pii_scan.errors import BadPack, ModelMissing, ScanError
-from pii_scan.findings import Decision, Verdict
+from pii_scan.findings import Category, Decision, Finding, Verdict
 from pii_scan.text import Extraction, Unread
 from store import cases, pulls, quarantine, rescan
 from store.columns import now
@@ -46,6 +48,8 @@ STEP_ITEMS = 25
 """Items of one step: what a worker that is told to stop still does."""
 CASE = "case:"
 """Before the number of a held item, among the ids of a chunk."""
+GUARD = "typed-guard"
+"""The rule of a hit that the scanner does not make: see `guarded`."""
 MOST_CHANGES = 3
 _BREATH = 0.1
 
@@ -208,7 +212,11 @@ class Work:
         """
         if item.stub:
             return finish_stub(self.tools, run.id, item)
-        decision = judged(with_rules(self.tools, item.ref.division, scanner), extraction, run.label)
+        ruled = with_rules(self.tools, item.ref.division, scanner)
+        decision = judged(ruled, extraction, run.label)
+        if decision.link and (whole := together(item)) is not None:
+            decision, extraction = judged(ruled, whole, run.label), whole
+        decision = guarded(decision, item.typed)
         if decision.link:
             return result_of(item, Outcome.PASS, decision)
         with self.tools.database.reading() as session:
@@ -224,9 +232,22 @@ class Work:
         raw = held_content(self.tools, number)
         if raw is None:
             return Result(ident, Outcome.GONE, kind="held", case=number)
-        decision = judged(scanner, self.tools.extractor.extract(raw), "")
+        extraction = self.tools.extractor.extract(raw)
+        decision = judged(scanner, extraction, "")
+        with self.tools.database.reading() as session:
+            by_guard = cases.get(session, number).summary.get("rule") == GUARD
+        if by_guard:
+            decision = guarded(decision, "\n".join(part.text() for part in extraction.parts))
         outcome = Outcome.WOULD_PASS if decision.link else Outcome.HELD
         return Result(ident, outcome, kind="held", verdict=decision.verdict.value, case=number)
+
+
+def guarded(decision: Decision, typed: str) -> Decision:
+    """The decision, or a hit where what people typed names a creed or an origin, which is refused at saving too."""
+    if not decision.link or not names_what_somebody_is(typed):
+        return decision
+    named = Finding(Category.RACE_RELIGION_POLITICS, GUARD, "text", 0, 0, 0, 0, 1.0)
+    return replace(decision, verdict=Verdict.BLOCK, rule=GUARD, findings=(*decision.findings, named))
 
 
 def one(ident: str, look: Callable[[], Result]) -> Result:

@@ -17,7 +17,7 @@ from capture.extract.collect import Item, read_item
 from capture.extract.limits import Limits
 from capture.extract.reader import CannotRead
 from capture.ports import Extractor, StoredItem
-from pii_scan.text import Extraction, Part, Unread
+from pii_scan.text import Block, Extraction, Part, Unread
 
 MOST_BYTES: Final = 200_000
 _KINDS: Final = frozenset({"eml", "headers", "text", "empty", "unknown"})
@@ -29,12 +29,22 @@ def read_stored(item: StoredItem, extractor: Extractor, limits: Limits) -> Extra
 
     `limits` are the extractor's.
     """
+    if item.fields:
+        return Extraction(tuple(Part(name, "text", (Block(text),)) for name, text in item.fields))
     read = _directly(item, limits) if plain(item) else None
     if read is None:
         read = extractor.extract(item.raw)
     if not item.unread:
         return read
     return replace(read, parts=(*read.parts, *(_missing(unread) for unread in item.unread)))
+
+
+def together(item: StoredItem) -> Extraction | None:
+    """What was typed into several fields of a record as one text: a name in one and a birth date in another are two
+    halves of one finding. None when there is no more than one."""
+    if len(item.fields) < 2:
+        return None
+    return Extraction((Part("all together", "text", (Block("\n".join(text for _, text in item.fields)),)),))
 
 
 def plain(item: StoredItem) -> bool:

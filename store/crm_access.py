@@ -16,7 +16,7 @@ from sqlmodel import col, select
 
 from store.access import Action, Person, Scope, Thing, may, reach
 from store.crm_fields import NOT_SHARED, TABLES
-from store.crm_matching import Sight, sight_of
+from store.crm_matching import Sight, sight_of, standing
 from store.crm_tables import Activity, ActivityTracker
 from store.database import begin_write
 from store.errors import NotAllowed, NotFound
@@ -63,6 +63,16 @@ def load(session: Session, kind: str, ident: str, *, lock: bool = False, keep: b
     if row is None:
         raise NotFound("record")
     return row
+
+
+def stands(session: Session, kind: str, ident: str, *, lock: bool = False) -> Any:
+    """The record that stands for this one, kept in place until the transaction ends (`lock`: to be changed as well);
+    one that is merged while it is looked for is followed. Raises `NotFound`."""
+    while True:
+        kind, ident = standing(session, kind, ident)
+        row = load(session, kind, ident, lock=lock, keep=not lock)
+        if not getattr(row, "merged_into", ""):
+            return row
 
 
 def seen(session: Session, who: Who, kind: str, ident: str) -> Any:

@@ -25,8 +25,8 @@ from sqlmodel import col, select
 from store import audit, watch
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
-from store.crm_access import Who, activity, load, must, thing_of, trackers_of
-from store.crm_matching import KINDS, Record, open_work, standing, visible
+from store.crm_access import Who, activity, must, stands, thing_of, trackers_of
+from store.crm_matching import KINDS, Record, open_work, visible
 from store.crm_records import add, links_of, touch
 from store.crm_tables import (
     Activity,
@@ -151,10 +151,11 @@ def confirm(session: Session, who: Who, activity_id: str, record: str, ident: st
     """
     row = activity(session, activity_id)
     must(who, Action.RECORD_CHANGE, thing_of(session, who, row))
-    record, ident = standing(session, record, ident)
+    if record not in KINDS:
+        raise NotFound("record")
+    ident = stands(session, record, ident, lock=True).id
     if not visible(session, record, ident, who.sight):
         raise NotFound("record")
-    load(session, record, ident, lock=True)
     offered = session.scalars(select(ActivitySuggestion).where(
         ActivitySuggestion.activity_id == activity_id, ActivitySuggestion.record == record,
         ActivitySuggestion.record_id == ident)).all()

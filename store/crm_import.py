@@ -319,6 +319,8 @@ def _fill(row: Organisation | Contact, line: Line, prefix: str = "", known: _Kno
     names = ("address", "email", "phone", "fax", "category", "region") if prefix else _CHANGED_ON_SECOND_IMPORT
     changed = False
     for name in names:
+        if row.stub and prefix + name in TYPED:
+            continue  # what was typed there is held for review, or was destroyed
         value = getattr(line, prefix + name)
         if value and (before := getattr(row, name)) != value:
             if known is not None:

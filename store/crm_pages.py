@@ -15,15 +15,15 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session, aliased, defer
 from sqlmodel import col, select
 
-from store import audit, crm_find, crm_work, reads
+from store import audit, crm_find, crm_records, crm_work, reads
 from store.access import Action, Thing, may
 from store.columns import now
 from store.crm_access import Who, must, thing_of, trackers_of
 from store.crm_choices import title
 from store.crm_fields import NOT_SHARED, TABLES
 from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment, Contact
-from store.crm_work_tables import Document, Opportunity, Project, RecordMerge
-from store.errors import NotAllowed, NotFound
+from store.crm_work_tables import Document, Opportunity, Project, RecordCategory, RecordMerge
+from store.errors import BadState, NotAllowed, NotFound
 from store.tables import Capture
 
 PAGE: Final = 50
@@ -129,14 +129,17 @@ def activity(session: Session, who: Who, ident: str) -> dict[str, Any]:
 
 
 def is_open(session: Session, who: Who, row: Activity) -> bool:
-    """Whether the content of an activity is for somebody: of their division or nobody's, written or tracked by them."""
+    """Whether the content of an activity is for somebody: of their division or nobody's, written or tracked by them.
+    The operator of the machine belongs to no division."""
+    if who.person is None:
+        return not row.division
     return who.sight.may_see(row.division) or (bool(row.staff) and row.staff == _id(who)) or bool(
         who.mailboxes.intersection(trackers_of(session, row.id)))
 
 
 def is_typed(row: Activity) -> bool:
     """Whether somebody typed an activity in; others came from Outlook."""
-    return row.item_key.startswith("typed:")
+    return crm_records.is_typed(row)
 
 
 def activity_thing(session: Session, who: Who, ident: str) -> Thing:
@@ -172,12 +175,15 @@ def attachment(session: Session, who: Who, ident: str, number: int) -> Attachmen
 
 
 def document(session: Session, who: Who, ident: str) -> Document:
-    """A document, with its bytes. Audited. Raises `NotFound`, `NotAllowed`."""
+    """A document, with its bytes. Audited. Raises `NotFound`, `NotAllowed`, `BadState` once a rescan took it out."""
+    audit.lock(session)
     found: Document = crm_work.seen(session, who, "document", ident)
     audit.append(session, "crm:record:read", actor=who.actor, subject=ident, body={"kind": "document"})
     return found
 
 
+    if found.stub:
+        raise BadState("it was taken out for privacy review")
 def tasks(session: Session, who: Who, limit: int = 100) -> list[dict[str, Any]]:
     """What somebody has to do: open tasks they typed in, and those about records they own, questions of colleagues
     among them: `{"id", "subject", "staff", "due", "overdue", "at"}`, the most urgent first. Audited."""

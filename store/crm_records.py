@@ -274,6 +274,11 @@ def _open(session: Session, case: str) -> bool:
     return found.first() is not None
 
 
+def is_typed(activity: Activity) -> bool:
+    """Whether somebody typed an activity in; others came from Outlook."""
+    return activity.item_key.startswith("typed:")
+
+
 def storable(text: str) -> str:
     """Text every database takes: without NUL, and with half characters replaced."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -44,7 +44,8 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Stored:
-    """An activity with its content, its trackers, and the records on whose timelines it stands."""
+    """An activity with its content, its trackers, the records on whose timelines it stands, and what stood there before
+    somebody changed it."""
 
     activity: Activity
     attachments: tuple[NewAttachment, ...]
@@ -52,6 +53,7 @@ class Stored:
     version: str
     trackers: tuple[str, ...]
     shown_with: tuple[str, ...]
+    former: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Stored({self.activity.id})"
@@ -87,8 +89,8 @@ def load(session: Session, ident: str) -> Stored:
     content = content_of(activity, files)
     trackers = session.scalars(select(ActivityTracker.tracker).where(
         ActivityTracker.activity_id == ident).order_by(ActivityTracker.tracker)).all()
-    return Stored(activity, files, content, version(content), tuple(trackers),
-                  _shown_with(session, ident))
+    return Stored(activity, files, content, version(content), tuple(trackers), _shown_with(session, ident),
+                  _former(session, activity))
 
 
 def pull(session: Session, ident: str, expected: str, case: str, stub: tuple[str, str]) -> None:
@@ -159,6 +161,16 @@ def _locked(session: Session, ident: str) -> Activity:
 
 def _files(session: Session, ident: str) -> tuple[NewAttachment, ...]:
     return files_of(session, ident)
+
+
+def _former(session: Session, activity: Activity) -> tuple[str, ...]:
+    """Texts of the activity's history that stand in it no more."""
+    there = {activity.subject, activity.body, activity.outcome, ""}
+    changes = session.scalars(select(RecordChange).where(
+        RecordChange.record == "activity", RecordChange.record_id == activity.id, col(RecordChange.field).in_(
+            ("subject", "body", "outcome"))).order_by(col(RecordChange.id)))
+    return tuple(dict.fromkeys(text for change in changes for text in (change.before, change.after)
+                               if text not in there))
 
 
 def _shown_with(session: Session, ident: str) -> tuple[str, ...]:

@@ -17,12 +17,11 @@ from sqlalchemy import select as columns
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit, crm_find
+from store import audit, crm_find, crm_texts
 from store.access import Action, Scope, Thing, reach
 from store.columns import now
-from store.crm_access import Who, load, must
+from store.crm_access import Who, must, stands
 from store.crm_choices import destroy, is_evidence
-from store.crm_matching import standing
 from store.crm_records import add
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, PurgeReceipt
 from store.crm_work_tables import Opportunity, OptOut, Project, RecordChange, RecordWord, Relation, Suppression
@@ -66,8 +65,8 @@ def ask(session: Session, who: Who, contact_id: str, *, medium: str) -> OptOut:
     clock. Asked again it stays one. Anybody who sees the contact may."""
     begin_write(session)
     must(who, Action.RECORD_LIST)
-    contact_id = standing(session, "contact", contact_id)[1]
-    contact: Contact = load(session, "contact", contact_id, keep=True)
+    contact: Contact = stands(session, "contact", contact_id)
+    contact_id = contact.id
     if medium not in MEDIA:
         raise BadState(f"a medium is one of {', '.join(MEDIA)}")
     row, made = get_or_create(
@@ -108,7 +107,10 @@ def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *
     counts = _forget_party(session, who, idents, addresses)
     for table in (Opportunity, Project):
         session.execute(update(table).where(col(table.contact_id).in_(idents)).values(contact_id=None))
-    for lead in session.scalars(select(Opportunity).where(col(Opportunity.lead_key).in_(sorted(addresses)))).all():
+        if crm_texts.is_evidence(session, "contact", contact.id):
+            raise BadState("an incident needs it as evidence")
+    for lead in session.scalars(select(Opportunity).where(col(Opportunity.lead_key).in_(sorted(addresses))).order_by(
+            col(Opportunity.id)).with_for_update(key_share=True)).all():  # nobody writes a name there meanwhile
         lead.lead_name = lead.lead_email = lead.lead_key = lead.lead_phone = ""
         session.execute(delete(RecordChange).where(
             col(RecordChange.record_id) == lead.id, col(RecordChange.field).startswith("lead_", autoescape=True)))

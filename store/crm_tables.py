@@ -6,7 +6,8 @@ others: no home address, no birth date, no field to be invented. Rows live as lo
 
 `division` is whose a record is, "" when nobody said; `owner` the id of the person who answers for it; `source` how we
 came by it (a code, D13); `last_contact_at` the latest communication, which drives retention (D8); `merged_into` the
-record that stands for it since a merge, "" while it stands for itself.
+record that stands for it since a merge, "" while it stands for itself; `stub` the case by which a rescan pulled out
+what was typed into it, "" when that is there.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Organisation(Row, table=True):
     source_url: str = Field(default="", max_length=400, sa_column_kwargs=_EMPTY)
     last_contact_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     merged_into: str = Field(default="", max_length=32, sa_column_kwargs=_EMPTY)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs=_EMPTY)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
@@ -94,6 +96,7 @@ class Contact(Row, table=True):
     source_url: str = Field(default="", max_length=400, sa_column_kwargs=_EMPTY)
     last_contact_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     merged_into: str = Field(default="", max_length=32, sa_column_kwargs=_EMPTY)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs=_EMPTY)
     organisation_id: str | None = Field(default=None, foreign_key="organisation.id", index=True, max_length=32)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)

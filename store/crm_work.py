@@ -26,17 +26,17 @@ from sqlmodel import col, select
 from store import audit, crm_find
 from store.access import Action, Thing
 from store.columns import now
-from store.crm_access import Who, must
+from store.crm_access import Who, must, stands
 from store.crm_access import load as load
 from store.crm_access import seen as seen
 from store.crm_fields import FIELDS, TABLES, checked, closing, shown, source_of
-from store.crm_matching import standing
 from store.crm_records import NewActivity, add, fill, storable, touch
 from store.crm_suppression import Digest, nobody, suppressed
 from store.crm_tables import Activity, ActivityLink, Contact, Organisation
+from store.crm_texts import TYPED, is_held, later
 from store.crm_work_tables import Opportunity, OptOut, Project, RecordCategory, RecordChange, Relation
 from store.database import begin_write, get_or_create
-from store.errors import BadState, NotAllowed, NotFound
+from store.errors import BadState, ChangedMeanwhile, NotAllowed, NotFound
 from store.firewall import PERSONAL, closed
 from store.people_tables import PersonRow
 from store.tables import new_id
@@ -102,13 +102,16 @@ def create(session: Session, who: Who, kind: str, values: Mapping[str, Any], *, 
 
 
 def change(session: Session, who: Who, kind: str, ident: str, values: Mapping[str, Any], *,
-           digest: Digest = nobody) -> tuple[str, ...]:
+           digest: Digest = nobody, as_of: str = "") -> tuple[str, ...]:
     """Change fields of a record; returns those that changed. What was there goes into the history.
 
-    Raises `NotAllowed`, `NotFound`, `BadState`.
+    `as_of` is `updated` of the record that somebody saw before they changed it (`read`): whoever changed it first wins.
+    Raises `NotAllowed`, `NotFound`, `ChangedMeanwhile`, and `BadState`, also for text that is held for review.
     """
     row = load(session, kind, ident, lock=True)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
+    if as_of and as_of != _plain(row.updated):
+        raise ChangedMeanwhile
     if getattr(row, "merged_into", ""):
         raise BadState("another record stands for it since a merge")
     set_to = checked(kind, values, new=False)
@@ -117,13 +120,17 @@ def change(session: Session, who: Who, kind: str, ident: str, values: Mapping[st
     if kind == "organisation" and "name_key" in set_to:
         _new_name(session, set_to["name_key"], row.id)
     changed = tuple(name for name in values if getattr(row, name) != set_to[name])
+    anew = bool(row.stub) and not {*changed}.isdisjoint(TYPED[kind])
+    if anew and is_held(session, row):
+        raise BadState("what was typed into it is held for privacy review")
     for name in changed:
         session.add(RecordChange(record=kind, record_id=ident, field=name, before=shown(getattr(row, name)),
                                  after=shown(set_to[name]), by=who.actor))
     if changed:
         for name, value in (set_to | closing(kind, {n: set_to[n] for n in changed})).items():
             setattr(row, name, value)
-        row.updated = now()
+        row.updated = later(row.updated)
+        row.stub = "" if anew else row.stub
         session.flush()
         crm_find.index_record(session, kind, row)
         audit.append(session, "crm:record:changed", actor=who.actor, subject=ident,
@@ -143,7 +150,7 @@ def read(session: Session, who: Who, kind: str, ident: str) -> dict[str, Any]:
     values = {name: None if name in hidden else _plain(getattr(row, name)) for name in FIELDS[kind]}
     system = {name: _plain(getattr(row, name)) for name in (
         "division", "owner", "source", "source_url", "created", "updated", "last_contact_at", "closed",
-        "merged_into", "size", "content_type", "opportunity_id") if hasattr(row, name)}
+        "merged_into", "size", "content_type", "opportunity_id", "stub") if hasattr(row, name)}
     audit.append(session, "crm:record:read", actor=who.actor, subject=ident, body={"kind": kind})
     return {"kind": kind, "id": ident, **values, **system, "relations": relations(session, who, kind, ident)}
 
@@ -167,6 +174,8 @@ def win(session: Session, who: Who, opportunity_id: str) -> str:
     """Make the project of an opportunity that was won; repeated, it stays one. Returns its id (J10)."""
     row: Opportunity = load(session, "opportunity", opportunity_id, lock=True)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
+    if row.stub:
+        raise BadState("what was typed into it is held for privacy review")
     if row.stage != "won":
         change(session, who, "opportunity", opportunity_id, {"stage": "won"})
     project, made = get_or_create(
@@ -190,10 +199,9 @@ def relate(session: Session, who: Who, role: str, source: tuple[str, str], targe
     froms, tos = ROLES.get(role, ((), ()))
     if source[0] not in froms or target[0] not in tos or source == target:
         raise BadState(f"roles are {', '.join(ROLES)}, each between certain kinds of record")
-    source, target = standing(session, *source), standing(session, *target)
-    row = load(session, *source, keep=True)
+    row, other = stands(session, *source), stands(session, *target)
+    source, target = (source[0], row.id), (target[0], other.id)
     seen(session, who, *target)
-    load(session, *target, keep=True)
     must(who, Action.RECORD_CHANGE, Thing(division=row.division, owner=row.owner))
     key = (*source, *target, role)
     there = session.get(Relation, key)
@@ -252,10 +260,11 @@ def log(session: Session, who: Who, entry: Entry) -> str:
         raise BadState(f"an activity is a {', '.join(TYPES)}")
     for name in ("subject", "body", "outcome", *(("due",) if entry.due else ())):
         _typed_in(name, getattr(entry, name))
-    about = list(dict.fromkeys(standing(session, record, ident) for record, ident in entry.about))
-    for record, ident in sorted(about):  # locked, so that none is merged or purged meanwhile
+    stand = {one: (one[0], stands(session, *one, lock=True).id)  # locked: none is merged or purged meanwhile
+             for one in sorted(set(entry.about))}
+    about = list(dict.fromkeys(stand[one] for one in entry.about))
+    for record, ident in about:
         seen(session, who, record, ident)
-        load(session, record, ident, lock=True)
     new = NewActivity(item_key=f"typed:{new_id()}", subject=entry.subject, body=entry.body, sent=entry.when or now(),
                       type=entry.type, division=division, due=entry.due,
                       matched=about[0][0] if about else "unmatched", reason="hand")

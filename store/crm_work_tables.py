@@ -1,8 +1,8 @@
 """The tables of the CRM's business: opportunities, projects, events, issues, documents, and what connects them.
 
 Closed, as `store/crm_tables.py`: every field is of the assessments (J8-J13, D4, D9-D10), none can be added by a user.
-`division`, `owner`, `source` and `last_contact_at` mean what they mean there. Text fields are typed by people and
-scanned before they are kept.
+`division`, `owner`, `source`, `stub` and `last_contact_at` mean what they mean there. Text fields are typed by people
+and scanned before they are kept.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Opportunity(Row, table=True):
     owner: str = Field(default="", max_length=32)
     source: str = Field(default="", max_length=16)
     source_url: str = Field(default="", max_length=400)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs={"server_default": ""})
     last_contact_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     closed: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -96,6 +97,7 @@ class Project(Row, table=True):
     owner: str = Field(default="", max_length=32)
     source: str = Field(default="", max_length=16)
     source_url: str = Field(default="", max_length=400)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs={"server_default": ""})
     last_contact_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     closed: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -116,6 +118,7 @@ class Event(Row, table=True):
     owner: str = Field(default="", max_length=32)
     source: str = Field(default="", max_length=16)
     source_url: str = Field(default="", max_length=400)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs={"server_default": ""})
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 
@@ -136,6 +139,7 @@ class Issue(Row, table=True):
     owner: str = Field(default="", max_length=32)
     source: str = Field(default="", max_length=16)
     source_url: str = Field(default="", max_length=400)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs={"server_default": ""})
     closed: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -157,6 +161,7 @@ class Document(Row, table=True):
     owner: str = Field(default="", max_length=32)
     source: str = Field(default="", max_length=16)
     source_url: str = Field(default="", max_length=400)
+    stub: str = Field(default="", max_length=24, sa_column_kwargs={"server_default": ""})
     created: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     updated: datetime = Field(default_factory=now, sa_type=UtcDateTime)
 

@@ -175,6 +175,13 @@ class BadState(StoreError):
             "changed it already.")
 
 
+class ChangedMeanwhile(BadState):
+    """Somebody else changed the record meanwhile, so nothing was saved."""
+
+    code = "changed-meanwhile"
+    hint = "Look at the record as it stands now, and make your change again if it is still needed."
+
+
 class BadAuditBody(StoreError):
     """An audit event must be in the list and hold ids, counts and codes only."""
 

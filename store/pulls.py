@@ -34,13 +34,16 @@ from store.tables import CONFIRMED, Capture, CaptureState, Case, CaseState, Item
 
 CRM = "/crm"
 """The mailbox of captures that hold a record's content. No user's mailbox can be called so."""
+RECORDS = "record:"
+"""Before the kind and the id of what is no activity, in the name of a stored item ("record:contact:4f1c...")."""
 RECORD = "record"
 """The kind of blob that holds the record exactly as the CRM kept it."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Found:
-    """A stored item that must leave the CRM. `summary` is `store.summary.summary`, `reason` the case's code, `filed`
+    """A stored item that must leave the CRM. `record` is its name: the id of an activity, or "record:KIND:ID" for what
+    was typed into another record. `summary` is `store.summary.summary`, `reason` the case's code, `filed`
     who is a party to it."""
 
     run: str
@@ -73,6 +76,16 @@ class Seen:
     readings: int
     people: int
     exported: bool
+
+
+def kind_of(record: str) -> str:
+    """What a stored item is, by its name: "activity", or the kind of record."""
+    return record.removeprefix(RECORDS).partition(":")[0] if record.startswith(RECORDS) else "activity"
+
+
+def ident_of(record: str) -> str:
+    """The id of a stored item, by its name: the subject of the audit's events about it."""
+    return record.removeprefix(RECORDS).partition(":")[2] if record.startswith(RECORDS) else record
 
 
 def content_hash(session: Session, keys: Keys, record: str, version: str, *, edited: bool) -> str:
@@ -134,7 +147,7 @@ def begin(session: Session, keys: Keys, found: Found) -> Pull:
         filing.joined(session, case, found.filed)
     item.state, item.updated = ItemState.HELD, now()
     session.flush()
-    audit.append(session, "rescan:item:held", actor="mailweir", subject=found.record, body={
+    audit.append(session, "rescan:item:held", actor="mailweir", subject=ident_of(found.record), body={
         "run": found.run, "case": case.number, "item": item.id, "reason": found.reason, "joined": not new,
         "kinds": kind_counts(found.summary), "unread": len(found.summary.get("unread", ()))})
     return Pull(pull.id, case.number, capture.id, made=True)
@@ -154,7 +167,7 @@ def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[s
     case = session.scalars(select(Case).where(Case.id == pull.case_id).with_for_update(key_share=True)
                            .execution_options(populate_existing=True)).one()
     audit.lock(session)  # whoever is reading it just now has committed that first
-    readings = list(reads.of_record(session, pull.record, pull.stored, shown_with))
+    readings = list(reads.of_record(session, ident_of(pull.record), pull.stored, shown_with, kind=kind_of(pull.record)))
     session.add_all(Exposure(case_id=pull.case_id, record=pull.record, seq=r.seq, at=r.at, actor=r.actor, how=r.how)
                     for r in readings)
     seen = Seen(len(readings), len({r.actor for r in readings}),
@@ -163,7 +176,7 @@ def finish(session: Session, pull_id: str, state: PullState, shown_with: tuple[s
     case.summary = case.summary | {"origin": "rescan", "exposure": exposure, "readers": seen.people}
     session.flush()
     filing.ranked(session, case, rules)
-    audit.append(session, "rescan:item:pulled", actor="mailweir", subject=pull.record, body={
+    audit.append(session, "rescan:item:pulled", actor="mailweir", subject=ident_of(pull.record), body={
         "run": pull.run_id, "case": case.number, "state": state.value, "readings": seen.readings,
         "people": seen.people, "exported": seen.exported})
     return seen
@@ -176,7 +189,7 @@ def restored(session: Session, pull_id: str, how: str) -> None:
         return
     pull.state = PullState.RESTORED
     session.flush()
-    audit.append(session, "rescan:item:restored", actor="mailweir", subject=pull.record, body={"result": how})
+    audit.append(session, "rescan:item:restored", actor="mailweir", subject=ident_of(pull.record), body={"result": how})
 
 
 def of_capture(session: Session, capture_id: str) -> tuple[CrmPull, str]:

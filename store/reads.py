@@ -49,8 +49,9 @@ ONE = {"crm:record:read": How.OPENED, "crm:attachment:read": How.DOWNLOADED, "cr
 """Events about one record: the audit's subject is its id."""
 MANY = {"crm:records:listed": How.LISTED, "crm:records:searched": How.LISTED, "crm:records:exported": How.EXPORTED}
 """Events about many: the ids are in the body, or all records of the kind are meant."""
-SHOW_ACTIVITIES = frozenset({"activities", "unmatched", "timeline", "all"})
-"""The kinds of list that show subject lines of activities."""
+SHOWN_ON = {"activity": frozenset({"activities", "unmatched", "timeline", "all"}),
+            "opportunity": frozenset({"opportunities", "opportunitys", "suggestions", "pane", "all"})}
+"""Kind of record -> the kinds of list that show it; others stand on the list of their name and on mixed ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +73,28 @@ def listed(session: Session, *, actor: str, kind: str, ids: Sequence[str],
     audit.append(session, action, actor=actor, body=body)
 
 
-def of_record(session: Session, record: str, since: datetime, shown_with: Collection[str] = ()) -> Iterator[Reading]:
-    """Who saw a record since a moment, oldest first.
+def of_record(session: Session, record: str, since: datetime, shown_with: Collection[str] = (), *,
+              kind: str = "activity") -> Iterator[Reading]:
+    """Who saw a record of a kind since a moment, oldest first.
 
-    `shown_with` are the records on whose timelines its subject line stands.
+    `shown_with` are the records on whose timelines and pages its subject line or title stands.
     """
+    lists = SHOWN_ON.get(kind, frozenset({f"{kind}s", "suggestions", "pane", "all"}))
     query = select(AuditEvent).where(
         col(AuditEvent.at) >= since.isoformat(timespec="microseconds"),
         or_(and_(col(AuditEvent.action).in_(ONE), col(AuditEvent.subject).in_([record, *shown_with])),
             col(AuditEvent.action).in_(MANY))).order_by(col(AuditEvent.seq))
     for event in session.scalars(query.execution_options(yield_per=500)):
-        how = _how(event, record)
+        how = _how(event, record, lists)
         if how is not None:
             yield Reading(event.seq, datetime.fromisoformat(event.at), event.actor, how)
 
 
-def _how(event: AuditEvent, record: str) -> How | None:
+def _how(event: AuditEvent, record: str, lists: Collection[str]) -> How | None:
     if event.action in ONE:
         return ONE[event.action] if event.subject == record else (
             How.TIMELINE if event.action == "crm:record:read" else None)
     body: dict[str, Any] = json.loads(event.body)
     if "ids" in body:
         return MANY[event.action] if record in body["ids"] else None
-    return MANY[event.action] if body.get("kind") in SHOW_ACTIVITIES else None
+    return MANY[event.action] if body.get("kind") in lists else None

@@ -18,7 +18,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 from sqlmodel import col, select
 
-from store import audit, cases, filing, quarantine
+from store import audit, cases, filing, pulls, quarantine
 from store.access import Action, Person, Scope, may, reach
 from store.columns import now
 from store.crypto import Keys
@@ -112,6 +112,8 @@ def propose(session: Session, keys: Keys, number: str, person: Person, outcome: 
     case, desk = _locked(session, number)
     _must(session, keys, desk, person, ACTIONS[wanted])
     _free_for(session, case, desk, person, rules)
+    if redaction is not None and any(p.record.startswith(pulls.RECORDS) for p in pulls.of_case(session, desk.case_id)):
+        raise BadState("what was typed into a record is released or deleted; its owner writes it anew")
     if redaction is not None:
         quarantine.keep_redacted(session, keys, desk.case_id, redaction.mail, redaction.extraction)
     made = _make(session, keys, case, desk, person, wanted, reason, seconds, _why_second(case, desk, wanted, rules),

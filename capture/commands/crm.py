@@ -76,7 +76,8 @@ def crm_show(
 ) -> None:
     """Show one record with its links and trackers. The look is audited.
 
-    How to reach people of another division is left out.
+    How to reach people of another division is left out; so is what its activities say, unless one tracks them. Without
+    --actor one is the operator of the machine, who belongs to no division.
     """
     from capture import keeping
     from capture.desk import show_crm

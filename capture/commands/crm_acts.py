@@ -132,19 +132,21 @@ def untrack(
 
 
 def purge(
-    activity: Activity,
+    activity: Annotated[str, typer.Argument(metavar="RECORD", help="Id of an activity, or the beginning of it; a "
+                                                                   "document as document:ID.")],
     reason: Annotated[str, typer.Option("--reason", help="Why, as a short code.")],
     home: Home = None, actor: Actor = "",
 ) -> None:
-    """Destroy an activity; only a receipt stays.
+    """Destroy an activity or a document; only a receipt stays.
 
-    Its files, links and other copies go too. This cannot be undone.
+    Its files, links and other copies go too. This cannot be undone. Evidence of an open incident is not purged.
     """
-    from capture import choosing
+    from capture import choosing, keeping
     from capture.settings import home_from, load_settings
     from capture.terminal import say
 
-    say(choosing.purge(load_settings(home_from(home)), activity, reason=reason, actor=actor))
+    act = keeping.purge_document if activity.startswith("document:") else choosing.purge
+    say(act(load_settings(home_from(home)), activity, reason=reason, actor=actor))
 
 
 Own = Annotated[str, typer.Option("--own", help="The list of this mailbox's owner. [default: everybody's]")]

@@ -21,8 +21,9 @@ def rescan(
     until: Annotated[str, typer.Option("--until", help="Only what came into the CRM before this day (UTC).")] = "",
     division: Annotated[str, typer.Option("--division", help="Only items of this division.")] = "",
     kind: Annotated[list[str] | None, typer.Option(
-        "--kind", help="mail, appointment, task, note, phonecall; attachment = items with a file; held = what is in "
-                       "quarantine. May be given several times. [default: everything]")] = None,
+        "--kind", help="mail, appointment, task, note, phonecall; what was typed into records: contact, organisation, "
+                       "opportunity, project, event, issue; document; attachment = items with a file; held = what is "
+                       "in quarantine. May be given several times. [default: everything]")] = None,
     policy: Annotated[str, typer.Option(
         "--policy", help="Use another policy pack: a name or a TOML file. [default: that of the settings]")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be pulled out; pull nothing.")] = False,

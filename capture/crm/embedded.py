@@ -1,4 +1,7 @@
-"""The CRM in our own tables: organisations, contacts, activities."""
+"""The CRM in our own tables: organisations, contacts, activities.
+
+Its stored items are activities, and what was typed or uploaded into every other record (`store/crm_texts.py`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from email.policy import compat32
 
 from sqlmodel import Session
 
+from capture.coordinating import answering_for
 from capture.crm import lookup
 from capture.crm.asmail import StoredFile, as_mail
 from capture.crm.offers import offers_of
@@ -33,8 +37,9 @@ from capture.ports import (
     Wanted,
 )
 from capture.settings import Settings
+from capture.typed_text import SHORT
 from pii_scan.text import Address, Block, Envelope, Extraction, Label, Part
-from store import crm_named, crm_records, crm_stored
+from store import crm_named, crm_records, crm_stored, crm_texts
 from store.crm_records import NewActivity, NewAttachment
 from store.database import Database
 from store.errors import DatabaseLocked, NotFound
@@ -47,6 +52,7 @@ KINDS = {name: kind for kind, name in TYPES.items()} | {
     "meeting": StoredKind.NOTE, "training": StoredKind.NOTE}
 STUB_SUBJECT = "Held for privacy review"
 STUB_BODY = "This record was taken out of the CRM for privacy review. Case {case}. Ask the privacy office about it."
+STUB_TEXT = "What stood here was taken out of the CRM for privacy review. Case {case}. Ask the privacy office about it."
 _ATTACHED = ("attachment", "member", "embedded", "header")
 
 
@@ -127,38 +133,58 @@ class EmbeddedCrm:
                     for one in crm_named.find(session, text, sight, kinds, limit)]
 
     def stored(self, wanted: Wanted, after: str = "", limit: int = 200) -> list[StoredRef]:
-        """One page of activities in the order of their ids."""
+        """One page of activities in the order of their ids, then of records with a text."""
+        activities, records = _filters(wanted)
+        found: list[StoredRef] = []
         with self._reading() as session:
-            return [StoredRef(ident, KINDS.get(kind, StoredKind.MAIL), division)
-                    for ident, kind, division in crm_stored.page(session, _filter(wanted), after, limit)]
+            if activities is not None and not after.startswith(crm_texts.PREFIX):
+                found += [StoredRef(ident, KINDS.get(kind, StoredKind.MAIL), division)
+                          for ident, kind, division in crm_stored.page(session, activities, after, limit)]
+            if records is not None and len(found) < limit:
+                found += [StoredRef(name, StoredKind(kind), division) for name, kind, division in crm_texts.page(
+                    session, records, after if after.startswith(crm_texts.PREFIX) else "", limit - len(found))]
+        return found
 
     def count(self, wanted: Wanted) -> int:
-        """How many activities there are."""
+        """How many activities and records with a text there are."""
+        activities, records = _filters(wanted)
         with self._reading() as session:
-            return crm_stored.count(session, _filter(wanted))
+            return (crm_stored.count(session, activities) if activities is not None else 0) + (
+                crm_texts.count(session, records) if records is not None else 0)
 
     def read(self, ident: str) -> StoredItem:
-        """One activity, as a mail and as it is kept. Raises `RecordGone`."""
+        """One activity or one record's text, as a mail and as it is kept. Raises `RecordGone`."""
         try:
             with self._reading() as session:
+                if ident.startswith(crm_texts.PREFIX):
+                    text = crm_texts.load(session, ident)
+                    return stored_text(text, answering_for(session, text.owner, text.division))
                 found = crm_stored.load(session, ident)
+                typed = crm_records.is_typed(found.activity)
+                told = answering_for(session, found.activity.staff, "") if typed else ()
         except NotFound:
             raise RecordGone(f"record {ident}") from None
+        return self._activity(found, typed=typed, told=told)
+
+    def _activity(self, found: crm_stored.Stored, *, typed: bool, told: tuple[str, ...]) -> StoredItem:
         kept = found.activity
-        text = "\n".join(filter(None, (kept.body, kept.outcome)))
+        text = "\n".join(filter(None, (kept.body, kept.outcome, *found.former)))
         raw = as_mail(subject=kept.subject, body=text, sent=kept.sent, message_id=kept.message_id,
                       participants=kept.participants,
                       files=[StoredFile(a.name, a.content_type, a.content) for a in found.attachments])
         return StoredItem(
             StoredRef(kept.id, KINDS.get(kept.type, StoredKind.MAIL), kept.division), kept.item_key, raw,
-            found.content, found.version, kept.created, stub=kept.stub, trackers=found.trackers,
-            shown_with=found.shown_with, attachments=len(found.attachments), edited=found.edited)
+            found.content, found.version, kept.created, stub=kept.stub, trackers=found.trackers or told,
+            shown_with=found.shown_with, attachments=len(found.attachments), edited=found.edited,
+            typed="\n".join((kept.subject, text)) if typed and not kept.stub else "")
 
     def pull(self, ident: str, version: str, case: str) -> None:
         """Replace the content by the stub of this case. Raises `RecordGone` or `RecordChanged`."""
+        record = ident.startswith(crm_texts.PREFIX)
         try:
             with self._patiently() as session:
-                crm_stored.pull(session, ident, version, case, (STUB_SUBJECT, STUB_BODY.format(case=case)))
+                (crm_texts if record else crm_stored).pull(session, ident, version, case, (
+                    STUB_SUBJECT, (STUB_TEXT if record else STUB_BODY).format(case=case)))
         except NotFound:
             raise RecordGone(f"record {ident}") from None
         except crm_stored.ContentChanged:
@@ -167,6 +193,8 @@ class EmbeddedCrm:
     def restore(self, ident: str, case: str, content: bytes) -> Restored:
         """Put the content back in the place of the stub of this case."""
         with self._patiently() as session:
+            if ident.startswith(crm_texts.PREFIX):
+                return crm_texts.restore(session, ident, case, content)
             return crm_stored.restore(session, ident, case, content)
 
     def check(self) -> list[Check]:
@@ -201,9 +229,33 @@ def from_settings(settings: Settings, database: Database) -> EmbeddedCrm:
     return EmbeddedCrm(database, settings.scan.own_domains)
 
 
-def _filter(wanted: Wanted) -> crm_stored.Filter:
-    return crm_stored.Filter(wanted.since, wanted.until, wanted.division,
-                             tuple(TYPES[kind] for kind in wanted.kinds), wanted.attached)
+def _filters(wanted: Wanted) -> tuple[crm_stored.Filter | None, crm_stored.Filter | None]:
+    """What is wanted of activities, and of other records; None where no kind of them is."""
+    def of(names: tuple[str, ...]) -> crm_stored.Filter | None:
+        if wanted.kinds and not names:
+            return None
+        return crm_stored.Filter(wanted.since, wanted.until, wanted.division, names, wanted.attached)
+
+    return (of(tuple(TYPES[kind] for kind in wanted.kinds if kind in TYPES)),
+            of(tuple(kind.value for kind in wanted.kinds if kind not in TYPES)))
+
+
+def stored_text(text: crm_texts.StoredText, told: tuple[str, ...]) -> StoredItem:
+    """A record's text as a rescan reads it. A document is a mail with its file, so that it is read as any file is."""
+    title, files = "", []
+    if text.file is not None:
+        title, content_type, content = text.file
+        files = [StoredFile(title, content_type, content)]
+    lines = [*(() if files else (words for _, words in text.fields)), *text.former]
+    former = tuple(("history", words) for words in text.former)
+    guarded = [words for name, words in text.fields if name not in SHORT]
+    return StoredItem(
+        StoredRef(crm_texts.name_of(text.kind, text.id), StoredKind(text.kind), text.division),
+        crm_texts.name_of(text.kind, text.id),
+        as_mail(subject=title, body="\n\n".join(lines), sent=None, message_id="", participants=(), files=files),
+        text.content, text.version, text.created, stub=text.stub, trackers=told, shown_with=text.shown_with,
+        attachments=len(files), fields=() if files or text.stub else (*text.fields, *former),
+        typed="" if text.stub else "\n".join((*guarded, *text.former)))
 
 
 def body_text(extraction: Extraction) -> str:

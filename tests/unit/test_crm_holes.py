@@ -31,7 +31,7 @@ from store.access import Person
 from store.crm_access import Who
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, Organisation
 from store.crm_work import Entry
-from store.crm_work_tables import Opportunity, OptOut, RecordChange
+from store.crm_work_tables import Opportunity, OptOut, RecordChange, Relation
 from store.crypto import Keys
 from store.database import Database
 from store.errors import BadState, NotAllowed, NotFound
@@ -386,3 +386,34 @@ def test_who_keeps_the_records_of_both_divisions_may_merge_across_them(store: tu
         with pytest.raises(NotAllowed):
             crm_merge.merge(session, who(db, DANA), "contact", "both-n", "both-s")
         crm_merge.merge(session, who(db, VERA), "contact", "both-n", "both-s")
+
+
+def test_what_is_done_with_a_record_while_it_is_merged_is_on_the_one_that_stays(store: tuple[Database, Keys]) -> None:
+    """A link by hand, a note, a relation, a wish to be forgotten: whoever is first, none is on the one that is gone."""
+    db, _ = store
+    activity = track(db, mail(sender="x@elsewhere.example.com", message_id="hand@x.example"), "hand", DANA).activity
+    with db.session() as session:
+        issue = crm_work.create(session, ROOT, "issue", {"title": "Fees"}, source="call")
+
+    def confirm() -> None:
+        with db.session() as session:
+            crm_choices.confirm(session, ROOT, activity, "contact", "otto")
+
+    def note() -> None:
+        with db.session() as session:
+            crm_work.log(session, ROOT, Entry("note", "A", about=[("contact", "otto")]))
+
+    def about() -> None:
+        with db.session() as session:
+            crm_work.relate(session, ROOT, "about", ("contact", "otto"), ("issue", issue))
+
+    def wish() -> None:
+        with db.session() as session:
+            crm_suppression.ask(session, ROOT, "otto", medium="call")
+
+    results = at_once(lambda: merged(db, "cora", "otto"), confirm, note, about, wish)
+    assert not [one for one in results if isinstance(one, Exception)]
+    with db.reading() as session:
+        assert set(session.scalars(select(ActivityLink.record_id).where(
+            ActivityLink.record == "contact", col(ActivityLink.record_id).in_(("otto", "cora"))))) == {"cora"}
+        assert session.scalars(select(Relation.from_id).where(Relation.to_id == issue)).all() == ["cora"]

@@ -153,3 +153,22 @@ def test_what_cannot_be_done_is_said_by_its_code(home: Path, words: tuple[str, .
         main()
     assert ended.value.code == 2
     assert capfd.readouterr().err.startswith(f"{code}:")
+
+
+def test_what_an_activity_of_another_division_says_is_not_shown_and_every_look_is_recorded(home: Path) -> None:
+    with opened(settings(home)) as (db, _), db.reading() as session:
+        row = session.scalars(select(Activity).where(Activity.item_key == "south")).one()
+        activity, body = row.id, row.body
+        known = {address: found.id for address in (DANA, MARCUS) if (found := people.by_address(session, address))}
+    assert body
+    for actor, sees in ((DANA, False), (MARCUS, True), ("", False)):
+        shown = json.loads(run(home, "show", activity[:12], "--json", *(("--actor", actor) if actor else ())))
+        assert (shown["body"], shown["attachments"]) == ((body, []) if sees else (None, None)), actor
+        assert shown["subject"] == "Hello", "that it was, and about what, is shared"
+        run(home, "list", "activities", *(("--actor", actor) if actor else ()))
+    with opened(settings(home)) as (db, _), db.session() as session:
+        looks = [r.actor for r in audit.show(session, action="crm:record:read", subject=activity)]
+        lists = [r.actor for r in audit.show(session, action="crm:records:listed", last=10)]
+    assert len(looks) == len(lists) == 3
+    for actors in (looks, lists):
+        assert set(actors) > {known[DANA], known[MARCUS]}, "and the operator of the machine"
