@@ -237,10 +237,12 @@ class PostgresServer(Server):
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A running server for the block; a `PostgresServer` unless TEST_DATABASE_URL names another.
+def serving(parent: Path | None = None) -> Iterator[Server]:
+    """A running server for the block; a `PostgresServer` unless TEST_DATABASE_URL names another. `parent`: in which
+    folder its data lies, for more than should be in memory.
 
-    Raises `NoPostgres` when there is none to be had.
+    Raises `NoPostgres` when there is none to be had. When the server ended in the block, what it said last is noted on
+    the error.
     """
     given = os.environ.get("TEST_DATABASE_URL", "")
     if given:
@@ -251,10 +253,14 @@ def serving() -> Iterator[Server]:
             if server._template_name:
                 server.drop(server.url(server._template_name))
         return
-    own = PostgresServer(binaries())
+    own = PostgresServer(binaries(), parent=parent)
     try:
         own.start()
         yield own
+    except Exception as error:
+        how = "still running" if own.running else "gone"
+        error.add_note(f"PostgreSQL is {how}; its last words: {own._last_words()}")
+        raise
     finally:
         own.remove()
 
