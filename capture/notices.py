@@ -106,10 +106,10 @@ def _held(data: Mapping[str, Any], contact: str) -> NoticeText:
 
 
 def _pulled(data: Mapping[str, Any], contact: str) -> NoticeText:
-    text = [
     what = "A record that you had tracked"
     if data.get("record"):
         what = f"What was typed into a record of the CRM that you answer for ({data['record']}), or its file,"
+    text = [
         f"{what} was taken out of the CRM: looked at again, it holds what must not be there.",
         "It is held, encrypted, for privacy review. In the CRM a note stands in its place.",
         "",
@@ -189,7 +189,6 @@ def _report_answered(data: Mapping[str, Any], _contact: str) -> NoticeText:
 
 
 def _deleted(data: Mapping[str, Any], contact: str) -> NoticeText:
-    return NoticeText(f"Not tracked: case {data['case']}", (
     if data.get("record"):
         return NoticeText(f"Destroyed: case {data['case']}", (
             "A reviewer confirmed that what was taken out of a record of the CRM that you answer for "
@@ -197,6 +196,7 @@ def _deleted(data: Mapping[str, Any], contact: str) -> NoticeText:
             f"Case: {data['case']}\n\nWhat you can do:\n"
             "  - Write what is needed for business into the record again, without the personal part.\n"
             f"  - Questions: {contact}.\n"))
+    return NoticeText(f"Not tracked: case {data['case']}", (
         "A reviewer confirmed that an item you tagged holds personal information that does not belong into the CRM. "
         "mailweir has destroyed its copy; nothing of it reached the CRM.\n\n"
         f"Case: {data['case']}\n\nWhat you can do:\n"

@@ -178,12 +178,12 @@ def document(session: Session, who: Who, ident: str) -> Document:
     """A document, with its bytes. Audited. Raises `NotFound`, `NotAllowed`, `BadState` once a rescan took it out."""
     audit.lock(session)
     found: Document = crm_work.seen(session, who, "document", ident)
+    if found.stub:
+        raise BadState("it was taken out for privacy review")
     audit.append(session, "crm:record:read", actor=who.actor, subject=ident, body={"kind": "document"})
     return found
 
 
-    if found.stub:
-        raise BadState("it was taken out for privacy review")
 def tasks(session: Session, who: Who, limit: int = 100) -> list[dict[str, Any]]:
     """What somebody has to do: open tasks they typed in, and those about records they own, questions of colleagues
     among them: `{"id", "subject", "staff", "due", "overdue", "at"}`, the most urgent first. Audited."""

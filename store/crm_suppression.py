@@ -100,6 +100,8 @@ def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *
     group = _merged_with(session, contact_id)
     for contact in group:
         must(who, Action.RECORD_DELETE, Thing(division=contact.division, owner=contact.owner))
+        if crm_texts.is_evidence(session, "contact", contact.id):
+            raise BadState("an incident needs it as evidence")
     idents = [contact.id for contact in group]
     addresses = {key for contact in group for key in (contact.email_key, contact.private_key) if key}
     for address in sorted(addresses):
@@ -107,8 +109,6 @@ def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *
     counts = _forget_party(session, who, idents, addresses)
     for table in (Opportunity, Project):
         session.execute(update(table).where(col(table.contact_id).in_(idents)).values(contact_id=None))
-        if crm_texts.is_evidence(session, "contact", contact.id):
-            raise BadState("an incident needs it as evidence")
     for lead in session.scalars(select(Opportunity).where(col(Opportunity.lead_key).in_(sorted(addresses))).order_by(
             col(Opportunity.id)).with_for_update(key_share=True)).all():  # nobody writes a name there meanwhile
         lead.lead_name = lead.lead_email = lead.lead_key = lead.lead_phone = ""
