@@ -17,9 +17,9 @@ def build(
     source: Annotated[Path | None, typer.Option("--source", help="Your addin.toml. [default: the one that ships]")] =
         None,
 ) -> None:
-    """Write manifest.onprem.xml, manifest.xml, manifest.json and the icons, and check them.
+    """Write the three manifests and the icons, and check them.
 
-    Exits 0, 1 when a manifest has a fault, 2 when the source cannot be used.
+    manifest.onprem.xml, manifest.xml and manifest.json. Exits 0, 1 when a manifest has a fault, 2 when the source cannot be used.
     """
     from importlib.resources import files
 
@@ -47,9 +47,9 @@ def build(
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder with the three manifests.")],
 ) -> None:
-    """Check manifests: order, required elements, lengths, ids, https, what a server would silently not show.
+    """Check manifests, without any web service.
 
-    Exits 0, 1 when there is a fault, 2 when a file cannot be read.
+    Order, required elements, lengths, ids, https, and what a server would silently not show. Exits 0, 1 when there is a fault, 2 when a file cannot be read.
     """
     _say(_faults(folder))
 

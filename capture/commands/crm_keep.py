@@ -57,7 +57,7 @@ def ask(
     actor: Annotated[str, typer.Option("--actor", help="Who asks: the address of a registered person.")],
     home: Home = None,
 ) -> None:
-    """Ask whoever answers for a record before you talk to the same people.
+    """Ask the owner of a record before you talk to the same people.
 
     The question is a task on the timeline of the record; its owner gets a notice.
     """
@@ -103,7 +103,7 @@ def requests(home: Home = None, json_out: AsJson = False, actor: Actor = "") -> 
 
 
 def forget(contact: Contact, reason: Reason, home: Home = None, actor: Actor = "") -> None:
-    """Destroy a contact; only a receipt and the keyed hashes of its addresses stay.
+    """Destroy a contact; a receipt and hashes of its addresses stay.
 
     Its activities go too when they belong to nobody else. What an open incident needs stays. This cannot be undone.
     """
@@ -118,7 +118,7 @@ def suppress(
     address: Annotated[str, typer.Argument(help="An e-mail address.")],
     reason: Reason, home: Home = None, actor: Actor = "",
 ) -> None:
-    """Keep an address out of the CRM from now on; only its keyed hash is kept."""
+    """Keep an address out of the CRM from now on; its keyed hash is kept."""
     from capture import keeping
     from capture.settings import home_from, load_settings
     from capture.terminal import say
@@ -165,7 +165,7 @@ def gaps(
     everything: Annotated[bool, typer.Option("--all", help="Every region and issue, not only the gaps.")] = False,
     home: Home = None, json_out: AsJson = False, actor: Actor = "",
 ) -> None:
-    """Show regions where nobody is known or was reached for an open issue.
+    """Show where nobody is known or was reached for an open issue.
 
     Counts of contacts and organisations; reached means a contact within the last year.
 
