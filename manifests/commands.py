@@ -19,7 +19,8 @@ def build(
 ) -> None:
     """Write the three manifests and the icons, and check them.
 
-    manifest.onprem.xml, manifest.xml and manifest.json. Exits 0, 1 when a manifest has a fault, 2 when the source cannot be used.
+    manifest.onprem.xml, manifest.xml and manifest.json. Exits 0, 1 when a manifest has a fault, 2 when the source
+    cannot be used.
     """
     from importlib.resources import files
 
@@ -49,7 +50,8 @@ def check(
 ) -> None:
     """Check manifests, without any web service.
 
-    Order, required elements, lengths, ids, https, and what a server would silently not show. Exits 0, 1 when there is a fault, 2 when a file cannot be read.
+    Order, required elements, lengths, ids, https, and what a server would silently not show. Exits 0, 1 when there is a
+    fault, 2 when a file cannot be read.
     """
     _say(_faults(folder))
 

@@ -118,7 +118,7 @@ def suppress(
     address: Annotated[str, typer.Argument(help="An e-mail address.")],
     reason: Reason, home: Home = None, actor: Actor = "",
 ) -> None:
-    """Keep an address out of the CRM from now on; its keyed hash is kept."""
+    """Keep an address out of the CRM from now on, as a keyed hash."""
     from capture import keeping
     from capture.settings import home_from, load_settings
     from capture.terminal import say
