@@ -6,6 +6,7 @@ Which routes there are stands in `addin/routes.py`, who may pass in `addin/door.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteError
+from starlette.formparsers import MultiPartParser
 from starlette.types import ASGIApp
 
 from addin import metrics
@@ -42,6 +44,8 @@ from store.errors import NotAllowed, StoreError
 from store.people import is_demo
 
 _DOCUMENTED = ("/api/", "/pane/api/")
+UPLOADS: Final = 4
+"""Uploads under way at a time, each whole in memory: what was not scanned yet never lies on a disk."""
 _CODE = re.compile(r"[a-z][a-z-]{2,40}")
 
 
@@ -110,9 +114,13 @@ def build_app(settings: Settings, *, worker: Working | None = None) -> ASGIApp:
     app.add_exception_handler(ScanError, _not_possible)
     app.add_exception_handler(CaptureError, _not_possible)
     app.add_exception_handler(Exception, _unforeseen)
-    for route in (*routes_for(kind, pane=settings.pane.enabled), *(HOOKS if settings.graph.webhook_url else ())):
+    app.state.uploads = asyncio.Semaphore(UPLOADS)
+    MultiPartParser.spool_max_size = max(settings.web.upload_bytes, MultiPartParser.spool_max_size)
+    routes = (*routes_for(kind, pane=settings.pane.enabled), *(HOOKS if settings.graph.webhook_url else ()))
+    for route in routes:
         _add(app, route)
-    return Edge(Pane(app, settings) if settings.pane.enabled else app, settings.web)
+    return Edge(Pane(app, settings) if settings.pane.enabled else app, settings.web,
+                [route.path for route in routes if route.files])
 
 
 def require_demo_home(settings: Settings, database: Database) -> None:

@@ -123,7 +123,7 @@ def _searched(request: Request, at: Crm, form: dict[str, str], *, rows: list[dic
         known = names(session, {row["owner"] for row in rows or ()})
     return page_for(request, "crm/search.html", status, form=form, rows=rows, regions=regions or [], wrong=wrong,
                     issues=issues, names=known, kinds=KINDS, listed=_LISTED, made=MADE, me=at.who.actor,
-                    change=at.visitor.can(Action.RECORD_CHANGE))
+                    change=at.visitor.can(Action.RECORD_CHANGE), sets=at.visitor.can(Action.RECORD_IMPORT))
 
 
 def listing(request: Request, page: int = 1) -> HTMLResponse:

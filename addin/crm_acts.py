@@ -54,6 +54,13 @@ def activity_thing(request: Request, visitor: Visitor) -> Thing:
         return crm_pages.activity_thing(session, who_of(request, visitor), request.path_params["activity"])
 
 
+def home_thing(request: Request, visitor: Visitor) -> Thing:
+    """What concerns the visitor's division as a whole."""
+    who_of(request, visitor)
+    theirs = visitor.person.divisions
+    return Thing(division=next(iter(theirs)) if len(theirs) == 1 else "", owner="")
+
+
 def tracker_thing(request: Request, visitor: Visitor) -> Thing:
     """The visitor's own tracker of an activity, there or taken off. Raises `NotFound`."""
     with visitor.database.reading() as session:
@@ -289,6 +296,30 @@ def waiting(request: Request) -> HTMLResponse:
                     why=REASONS, me=at.who.actor, change=at.visitor.can(Action.RECORD_CHANGE))
 
 
+# ------------------------------------------------------------------------------------------------ categories
+
+def categories(request: Request) -> HTMLResponse:
+    """The categories that are offered, by kind of record; those that are offered no more."""
+    return _categories(request, at_crm(request))
+
+
+def _categories(request: Request, at: Crm, *, wrong: str = "", status: int = 200) -> HTMLResponse:
+    with at.database.reading() as session:
+        found = crm_pages.categories(session)
+    return page_for(request, "crm/categories.html", status, found=found, kinds=KINDS, wrong=wrong)
+
+
+def categorise(request: Request, at: Crm, form: Form) -> Response:
+    """Offer a category, or (`close`) offer it no more; records keep it."""
+    try:
+        with at.database.session() as session:
+            crm_work.category(session, at.who, form.get("kind", ""), form.get("title", ""),
+                              close=bool(form.get("close")))
+    except BadState as refused:
+        return _categories(request, at, wrong=state_words(refused), status=409)
+    return RedirectResponse("/crm/categories", 303)
+
+
 # ------------------------------------------------------------------------------------------------------ inside
 
 def _here(request: Request) -> tuple[str, str]:
@@ -359,6 +390,8 @@ _RECORD: Final = "/crm/record/{kind}/{record}"
 _ACTIVITY: Final = "/crm/activity/{activity}"
 ROUTES: Final = (
     Route("GET", "/crm/waiting", "crm_waiting", waiting, Action.RECORD_LIST),
+    Route("GET", "/crm/categories", "crm_categories", categories, Action.RECORD_IMPORT, about=home_thing),
+    Route("POST", "/crm/categories", "crm_categorise", posted(categorise), Action.RECORD_IMPORT, about=home_thing),
     Route("POST", f"{_RECORD}/relate", "crm_relate", posted(relate), Action.RECORD_CHANGE, about=record_thing),
     Route("POST", f"{_RECORD}/merge", "crm_merge", posted(merge), Action.RECORD_CHANGE, about=record_thing),
     Route("POST", "/crm/merge/{merge}/undo", "crm_unmerge", posted(unmerge), Action.RECORD_CHANGE, about=merge_thing),

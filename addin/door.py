@@ -9,7 +9,7 @@ forget to. A handler that learns more of it asks again: `visitor.must(Action.CAS
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -100,12 +100,12 @@ class Visitor:
             raise HTTPException(403, answer.code)
 
 
-def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
-    """The dependency that stands before a route."""
+def guard(route: Route) -> Callable[[Request], Any]:
+    """The dependency that stands before a route. Where files are sent, nothing of the body is read before it is known
+    who sends it, and only so many are read at a time."""
 
     async def enter(request: Request) -> None:
         state = request.app.state
-        settings: Settings = state.settings
         slow: Buckets = state.slow if route.path.startswith("/sign-in") else state.quick
         caller: Caller = request.scope["state"]["caller"]
         _in_turn(slow, caller.address)
@@ -119,19 +119,34 @@ def guard(route: Route) -> Callable[[Request], Awaitable[None]]:
             if form is not None and route.page and not route.from_elsewhere:
                 _same_site(request)
             return
-        token = request.cookies.get(cookie_name(request), "")
-        visitor = None if token.startswith(sessions.PANE) else await run_in_threadpool(
-            visit, state.database, settings, token, route.path)
-        if visitor is None:
-            raise HTTPException(401, "sign-in-needed")
+        visitor = await _signed_in(request, route)
         if form is not None:
             _same_site(request)
             given = request.headers.get(FORM_HEADER) or form.get(FORM_FIELD)
-            if not isinstance(given, str) or not sessions.form_token_fits(token, given):
+            if not isinstance(given, str) or not sessions.form_token_fits(visitor.token, given):
                 raise HTTPException(403, "form-not-ours")
         await run_in_threadpool(_admit, request, visitor, route.needs, route.about)
 
-    return enter
+    async def enter_in_turn(request: Request) -> AsyncIterator[None]:
+        await _signed_in(request, route)
+        async with request.app.state.uploads:
+            try:
+                await enter(request)
+                yield
+            finally:
+                await request.close()  # what was sent goes with the request, refused or not
+
+    return enter_in_turn if route.files else enter
+
+
+async def _signed_in(request: Request, route: Route) -> Visitor:
+    """The one whose session the cookie names. Raises 401 for none."""
+    state, token = request.app.state, request.cookies.get(cookie_name(request), "")
+    visitor = None if token.startswith(sessions.PANE) else await run_in_threadpool(
+        visit, state.database, state.settings, token, route.path)
+    if visitor is None:
+        raise HTTPException(401, "sign-in-needed")
+    return visitor
 
 
 async def _by_bearer(request: Request, route: Route) -> None:

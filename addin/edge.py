@@ -16,7 +16,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,10 +66,10 @@ class Caller:
 
 
 class Edge:
-    """Wraps the whole application."""
+    """Wraps the whole application. `uploads` are the paths a file may be sent to."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
-        self._app, self._settings = app, settings
+    def __init__(self, app: ASGIApp, settings: WebSettings, uploads: Collection[str] = ()) -> None:
+        self._app, self._settings, self._uploads = app, settings, frozenset(uploads)
         self._proxies = frozenset(settings.trusted_proxy)
         self._names = LOCAL_NAMES | {name.lower() for name in settings.names}
         self._own_tls = bool(settings.tls_cert)
@@ -99,7 +99,7 @@ class Edge:
                 if refused:
                     await answer(send_on, *refused, request)
                 else:
-                    await self._inner(scope, self._measured(receive, headers), send_on, request)
+                    await self._inner(scope, self._measured(receive, headers, scope["path"]), send_on, request)
             finally:
                 self._note(scope, status, time.monotonic() - began)
 
@@ -127,9 +127,10 @@ class Edge:
             return 405, "method-not-allowed"
         return None
 
-    def _measured(self, receive: Receive, headers: Headers) -> Receive:
+    def _measured(self, receive: Receive, headers: Headers, path: str) -> Receive:
         """The body, up to its greatest length and within its time; else the route ends with 413 or 408."""
-        most, seen, whole = self._settings.body_bytes, 0, False
+        most = self._settings.upload_bytes if path in self._uploads else self._settings.body_bytes
+        seen, whole = 0, False
         declared = headers.get("content-length", "0")
 
         async def measured() -> Message:

@@ -7,22 +7,27 @@ division are told.
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-from sqlmodel import col, select
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
 
 from capture import records
 from capture.ports import Scanner
-from store import crm_suppression, crm_work, outbox, people
+from capture.reminding import officers
+from capture.settings import Settings
+from store import audit, crm_suppression, crm_work, outbox, people
 from store.access import Role
 from store.columns import now
 from store.crm_access import Who
 from store.crm_work import Entry
 from store.crm_work_tables import OptOut
-from store.database import Database
+from store.database import Database, begin_write
 from store.errors import BadState
 from store.people_tables import PersonDivision, PersonRow
 
 SUBJECT = "Question to the owner"
+OWNER, OFFICER = "owner", "officer"
+"""Who is told that a request to be forgotten is overdue."""
 MOST_QUESTION = 2000
 
 
@@ -63,6 +68,40 @@ def asked_to_be_forgotten(database: Database, who: Who, contact: str, medium: st
             outbox.add(session, key=f"forget/{request.id}/{place}", recipient=address, template="forget-asked",
                        data=data)
     return request
+
+
+def remind(database: Database, settings: Settings) -> int:
+    """Tell of requests to be forgotten that are overdue: whoever answers for the contact with the administrators of its
+    division, then, `review.overdue_hours` later, the privacy officers; each once. Returns how many notices that made.
+    A purge is theirs to do: nothing is destroyed because time passed."""
+    moment, notices = now(), 0
+    steps = ((OWNER, moment), (OFFICER, moment - timedelta(hours=settings.review.overdue_hours)))
+    with database.reading() as session:
+        late = [(step, request.id) for step, before in steps for request in crm_suppression.late(session, before)
+                if not outbox.told(session, _late_key(request.id, step))]
+    for step, ident in late:
+        with database.session() as session:
+            notices += _remind(session, settings, ident, step, moment)
+    return notices
+
+
+def _remind(session: Session, settings: Settings, ident: str, step: str, moment: datetime) -> int:
+    begin_write(session)
+    request = session.get_one(OptOut, ident, populate_existing=True)
+    if request.state != "open" or outbox.told(session, _late_key(ident, step)):  # meanwhile
+        return 0
+    told = officers(session, settings) if step == OFFICER else tuple(dict.fromkeys((
+        *answering_for(session, request.owner, request.division), *answering_for(session, "", request.division))))
+    data = {"told": step, "days": (moment - request.at).days, "due": request.due.date().isoformat()}
+    for place, address in enumerate(told, 1):
+        outbox.add(session, key=_late_key(ident, step, place), recipient=address, template="forget-overdue", data=data)
+    if told:
+        audit.append(session, "crm:opt-out:overdue", actor="mailweir", subject=request.contact_id, body={"told": step})
+    return len(told)
+
+
+def _late_key(ident: str, step: str, place: int = 1) -> str:
+    return f"forget-late/{ident}/{step}/{place}"
 
 
 def answering_for(session: Session, owner: str, division: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from functools import partial
 
 from sqlmodel import Session
 
-from capture import allowing, marking, parties, pipeline, reminding, wire
+from capture import allowing, coordinating, marking, parties, pipeline, reminding, wire
 from capture.errors import StepFailed
 from capture.levels import rules_of as rules_of
 from capture.mailbox import states
@@ -125,7 +125,7 @@ def tend(tools: Tools) -> None:
             quarantine.destroy_all(session, case_id=case_id)
             filing.original_gone(session, case_id)
         tools.database.scrub()
-    if reminding.remind(tools.database, tools.settings):
+    if reminding.remind(tools.database, tools.settings) + coordinating.remind(tools.database, tools.settings):
         pipeline.deliver(tools)
 
 

@@ -78,7 +78,8 @@ def render(template: str, data: Mapping[str, Any], *, contact: str) -> NoticeTex
     words = {"held": _held, "linked": _linked, "asked": _asked, "pulled": _pulled, "refused": _refused, "gone": _gone,
              "deleted": _deleted, "overdue": _overdue, "incident": _incident,
              "week-unsigned": _week_unsigned, "training": _training, "report-answered": _report_answered,
-             "owner-asked": _owner_asked, "forget-asked": _forget_asked}
+             "owner-asked": _owner_asked, "forget-asked": _forget_asked,
+             "forget-overdue": _forget_overdue}
     return words[template](data, contact)
 
 
@@ -218,6 +219,16 @@ def _forget_asked(data: Mapping[str, Any], _contact: str) -> NoticeText:
         f"(by {data['medium'].replace('-', ' ')}, told to {data['by']}).\n\n"
         f"You answer for the record: look at it and purge it by {data['due']}. "
         "Your page `CRM`, `Waiting` leads to it.\n"))
+
+
+def _forget_overdue(data: Mapping[str, Any], _contact: str) -> NoticeText:
+    officer = ("Whoever answers for the record has not purged it; it was brought before you as privacy officer.\n"
+               if data["told"] == "officer" else
+               "You answer for the record: look at it and purge it. The privacy officer is told next.\n")
+    return NoticeText("A request to be forgotten is overdue", (
+        f"A person in the CRM asked {data['days']} days ago not to be in it any more; that was to be done by "
+        f"{data['due']}.\n\n{officer}"
+        "The page `CRM`, `Waiting` leads to it for those who keep the records of the division.\n"))
 
 
 def _overdue(data: Mapping[str, Any], _contact: str) -> NoticeText:

@@ -206,6 +206,9 @@ class WebSettings(Section):
     worker_stop_seconds: PositiveInt = Field(
         default=90, description="On SIGTERM, how long the worker may take to finish its items.")
     body_bytes: PositiveInt = Field(default=1_000_000, description="Longest body of a request; longer ones get 413.")
+    upload_bytes: PositiveInt = Field(
+        default=25_000_000, description="Longest body of a request that uploads a document; it is kept in memory while "
+                                        "it is read, four of them at a time.")
     connections: PositiveInt = Field(default=200, description="Requests at a time; more are told to come again (503).")
 
 

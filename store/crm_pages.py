@@ -25,7 +25,10 @@ from store.crm_tables import Activity, ActivityLink, ActivityTracker, Attachment
 from store.crm_work_tables import Document, Opportunity, Project, RecordCategory, RecordMerge
 from store.errors import BadState, NotAllowed, NotFound
 from store.tables import Capture
+from store.watch_tables import UntrackRequest
 
+CATEGORISED: Final = ("organisation", "contact")
+"""Kinds of record whose categories the business sets."""
 PAGE: Final = 50
 """Records on one page of a list."""
 _ORDER: Final[dict[str, tuple[str, ...]]] = {
@@ -104,7 +107,8 @@ def named(session: Session, who: Who, kind: str, ident: str) -> str:
 def activity(session: Session, who: Who, ident: str) -> dict[str, Any]:
     """One activity. `open` says whether its content is for this person; without that `body`, the addresses of its
     parties and its files are left out. `records` are those it is linked to, as far as within sight; `mine` the
-    mailboxes of this person that track it. Audited. Raises `NotFound`."""
+    mailboxes of this person that track it, `again` whether they untracked it and may take that back. Audited. Raises
+    `NotFound`."""
     must(who, Action.RECORD_LIST)
     audit.lock(session)
     row = _activity(session, ident)
@@ -122,7 +126,7 @@ def activity(session: Session, who: Who, ident: str) -> dict[str, Any]:
             "sent": row.sent, "starts": row.starts, "ends": row.ends, "due": row.due, "done": row.done,
             "outcome": row.outcome, "stub": row.stub, "typed": is_typed(row), "open": shown,
             "body": row.body if shown else "", "trackers": trackers,
-            "mine": [one for one in trackers if one in who.mailboxes],
+            "mine": [one for one in trackers if one in who.mailboxes], "again": _was_tracked(session, who, row.id),
             "people": [{"role": p.get("role", ""), "name": p.get("name", ""),
                         "email": p.get("email", "") if shown else None} for p in row.participants],
             "records": records, "files": [{"number": n, "name": name, "size": size} for n, name, size in files]}
@@ -204,9 +208,26 @@ def tasks(session: Session, who: Who, limit: int = 100) -> list[dict[str, Any]]:
              "overdue": row.due is not None and row.due < now()} for row in rows]
 
 
+def categories(session: Session) -> dict[str, list[tuple[str, bool]]]:
+    """Kind of record -> (title, whether it is offered) of its categories, those offered first."""
+    found: dict[str, list[tuple[str, bool]]] = {kind: [] for kind in CATEGORISED}
+    for row in session.scalars(select(RecordCategory).order_by(
+            col(RecordCategory.closed).is_not(None), col(RecordCategory.title))):
+        found.setdefault(row.kind, []).append((row.title, row.closed is None))
+    return found
+
+
 def may_do(who: Who, action: Action, thing: Thing) -> bool:
     """Whether a page offers it: no promise, the store asks again."""
     return who.person is None or bool(may(who.person, action, thing))
+
+
+def _was_tracked(session: Session, who: Who, ident: str) -> bool:
+    """Whether somebody untracked an activity with a mailbox of theirs, and it stands."""
+    return bool(who.mailboxes) and session.scalars(columns(col(UntrackRequest.capture_id)).join(
+        Capture, col(Capture.id) == col(UntrackRequest.capture_id)).where(
+            col(Capture.activity) == ident, col(Capture.mailbox).in_(sorted(who.mailboxes)),
+            col(UntrackRequest.outcome) == "untracked").limit(1)).first() is not None
 
 
 def _activity(session: Session, ident: str) -> Activity:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, cast, delete, false, func, or_, update
@@ -22,6 +22,7 @@ from store.access import Action, Scope, Thing, reach
 from store.columns import now
 from store.crm_access import Who, must, stands
 from store.crm_choices import destroy, is_evidence
+from store.crm_matching import standing
 from store.crm_records import add
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, Contact, PurgeReceipt
 from store.crm_work_tables import Opportunity, OptOut, Project, RecordChange, RecordWord, Relation, Suppression
@@ -33,6 +34,7 @@ Digest = Callable[[str], str]
 MEDIA: Final = ("call", "mail", "letter", "in-person", "web")
 DAYS: Final = 5
 """Days the owner has (the person's right: at once)."""
+MOST_LATE: Final = 500
 
 
 def nobody(_address: str) -> str:
@@ -88,13 +90,19 @@ def open_requests(session: Session, who: Who) -> list[dict[str, Any]]:
             for r in rows if who.sight.may_see(r.division) or who.actor in (r.owner, r.asked_by)]
 
 
+def late(session: Session, before: datetime) -> list[OptOut]:
+    """Open requests that were to be done before a moment, the oldest first."""
+    return list(session.scalars(select(OptOut).where(OptOut.state == "open", col(OptOut.due) < before).order_by(
+        col(OptOut.due), col(OptOut.id)).limit(MOST_LATE)))
+
+
 def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *, reason: str) -> PurgeReceipt:
     """Destroy a contact with its history, relations and place in every index, whatever was merged with it, and leads
     with its addresses; keep the addresses out (D15, D35).
 
     Activities that are linked to nobody else go too; the others name the person no more. What an incident needs as
     evidence stays as it is. The owner does this, or whoever keeps the records of the division. Raises `NotAllowed`,
-    `NotFound`.
+    `NotFound`, `BadState` while an incident needs what was typed into it.
     """
     begin_write(session)
     group = _merged_with(session, contact_id)

@@ -43,6 +43,11 @@ def add(session: Session, *, key: str, recipient: str, template: str, data: Mapp
         key=key, recipient=recipient, template=template, data=dict(data), capture_id=capture_id))[0]
 
 
+def told(session: Session, key: str) -> bool:
+    """Whether there is a notice of this key."""
+    return session.scalars(select(Notice.id).where(Notice.key == key)).first() is not None
+
+
 def take(session: Session, *, limit: int = 20, lease_seconds: float = 120) -> tuple[Notice, ...]:
     """Claim notices that are due, oldest first. Two senders never hold the same one at a time.
 

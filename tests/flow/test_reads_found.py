@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow
 
 ROUNDS = 3
 LISTED, READ, SHOWN = "quarantine:queue:listed", "quarantine:case:read", "quarantine:content:read"
+RECORDS, SEARCHED, RECORD = "crm:records:listed", "crm:records:searched", "crm:record:read"
 Look = tuple[str, str, str]
 """Who, which event, about which case or week."""
 
@@ -78,6 +79,19 @@ def acts(hour: Hour) -> list[tuple[str, Callable[[httpx.Client, str], object]]]:
         return lambda client, who: hour.act(client, who, "POST", path, *[(e, "") for e in ("export:file:made", *more)],
                                             data=form)
 
+    def made(kind: str, **form: str) -> str:
+        """A record somebody of north makes; its page."""
+        with desk.client("dana.reid") as dana:
+            answer = hour.act(dana, "dana.reid", "POST", f"/crm/new/{kind}", status=303,
+                              data={"source": "card", **form})
+            return str(answer.headers["location"])
+
+    def search(**form: str) -> Callable[[httpx.Client, str], object]:
+        return lambda client, who: hour.act(client, who, "POST", "/crm", (SEARCHED, ""), (RECORDS, ""), data=form)
+
+    contact = made("contact", first_name="Otto", last_name="Invented", email="otto@client.example.com")
+    deal = made("opportunity", title="Harbour course")
+
     def claimed(number: str) -> Callable[[httpx.Client, str], object]:
         def there_and_back(client: httpx.Client, who: str) -> None:
             for change in (True, False):
@@ -108,6 +122,14 @@ def acts(hour: Hour) -> list[tuple[str, Callable[[httpx.Client, str], object]]]:
         ("nora.field", get("/export", ("audit:log:read", ""))), ("nora.field", export("/export/accounts", "cases")),
         ("nora.field", export("/export/records", "contacts", "crm:records:exported")),
         ("nora.field", get("/desk", status=403)),
+        ("dana.reid", get("/crm", (RECORDS, ""))), ("marcus.lee", get("/crm/list/contact", (RECORDS, ""))),
+        ("petra.lund", get("/crm/list/opportunity", (RECORDS, ""))),
+        ("dana.reid", get(contact, (RECORD, ""))), ("marcus.lee", get(contact, (RECORD, ""))),
+        ("marcus.lee", get(f"{contact}/history", (RECORD, ""))), ("dana.reid", get(f"{contact}/edit", (RECORD, ""))),
+        ("petra.lund", get(deal, (RECORD, ""))), ("marcus.lee", get(deal, status=403)),
+        ("marcus.lee", search(text="invented")), ("petra.lund", search(text="harbour", kind="opportunity")),
+        ("dana.reid", get("/crm/waiting", (RECORDS, ""), (RECORDS, ""))), ("vera.stone", get("/crm", status=403)),
+        ("jules.amsel", get("/crm/categories")),
     ]
 
 

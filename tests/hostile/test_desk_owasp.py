@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from attacks import ATTACKS, MORE_MAILS
+from attacks import MORE_MAILS
+from attacks_crm import ALL
 from canaries import CANARIES
 from desk_process import DeskProcess, serving_desk
 from desk_world import HOSTILE, make_desk_world
@@ -20,10 +21,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskProcess]:
         yield made
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", ALL)
 def test_an_attack_is_met(desk: DeskProcess, name: str) -> None:
     asked = len(desk.heard)
-    outcome = ATTACKS[name](desk)
+    outcome = ALL[name](desk)
     print(f"{name}: {outcome}")
     assert len(desk.heard) > asked
     assert [(a.method, a.path, a.status) for a in desk.heard[asked:] if a.status >= 500] == []

@@ -55,7 +55,8 @@ class Targets:
         self.week = week_before(week_of(now()))
 
     def path(self, template: str, number: str = "") -> str:
-        return template.format(number=number or self.north, rule="AL-00001", week=self.week)
+        return template.format(number=number or self.north, rule="AL-00001", week=self.week, kind="contact",
+                               record="0" * 32, activity="0" * 32, merge="0" * 32, file="1")
 
 def person_id(desk: DeskProcess, name: str) -> str:
     """The id of somebody."""
@@ -408,7 +409,7 @@ def oversized(desk: DeskProcess) -> str:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     with desk.client("vera.stone") as vera:
         began, met = time.monotonic(), list[int]()
-        for route in POSTS:
+        for route in (one for one in POSTS if not one.files):
             path = at.path(route.path)
             met.append(_status(lambda: vera.post(path, content=b"x=" + b"y" * 1_500_000, headers=kind)))  # noqa: B023
         assert set(met) <= {413, 0}, set(met)

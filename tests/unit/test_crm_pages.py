@@ -5,36 +5,44 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 from webclient import running
-from webdesk import HTML, Desk, Reader
+from webdesk import HTML, Desk, Page, Reader
 from world import make_world
 
 from addin.app import build_app
 from addin.crm_forms import SOURCE_WORDS, inputs
+from capture import coordinating
 from capture.demo.cast import enter_people
+from capture.notices import render
 from capture.wiring import opened
 from store import people
+from store.columns import now
 from store.crm_fields import FIELDS, SOURCES
 from store.crm_tables import Activity, ActivityLink, ActivitySuggestion, ActivityTracker, Attachment, Contact
-from store.crm_work_tables import Issue
+from store.crm_work_tables import Document, Issue, OptOut
 from store.readings import how_of
-from store.tables import AuditEvent, Notice
+from store.tables import AuditEvent, Capture, Notice
 
 RECORD = re.compile(r"/crm/record/[a-z]+/([0-9a-f]{32})$")
 PRIVATE = ("wanda@hall.example.com", "Likes boats and mornings")
 
 
 @pytest.fixture
-def crm(tmp_path: Path) -> Iterator[Desk]:
-    base = make_world(tmp_path / "home").settings
+def crm(tmp_path: Path, store_url: str) -> Iterator[Desk]:
+    """The web service on each kind of database, with the limits of uploads small enough to try them."""
+    base = make_world(tmp_path / "home", database="" if store_url.startswith("sqlite") else store_url).settings
     enter_people(base)
-    settings = base.model_copy(update={"sign_in": base.sign_in.model_copy(update={"kind": "demo"})})
+    settings = base.model_copy(update={
+        "sign_in": base.sign_in.model_copy(update={"kind": "demo"}),
+        "web": base.web.model_copy(update={"body_bytes": 20_000, "upload_bytes": 200_000})})
     app = build_app(settings)
+    app._settings_of_test = settings  # type: ignore[attr-defined]
     with opened(settings) as (database, _), running(app) as loop:
         inner = app._app.state.tools  # type: ignore[attr-defined]
         inner._made = replace(inner.get(), scanner=Reader())
@@ -269,6 +277,99 @@ def test_a_question_waits_until_its_user_chooses(crm: Desk) -> None:
     assert crm.browser("priya.nair").send(f"{where}/untrack").status_code == 403
     assert dana.send(f"{where}/purge", sure="yes", reason="not-business").status_code == 200
     assert dana.see(where).status_code == 404
+
+
+def test_what_was_untracked_by_mistake_is_tracked_again(crm: Desk) -> None:
+    dana, priya = crm.browser("dana.reid"), crm.browser("priya.nair")
+    mail = mail_of(crm, wanda(dana))
+    with crm.database.session() as s:
+        s.add(Capture(mailbox="dana.reid@example.org", source_key="k", outcome="link", activity=mail))
+    where, button = f"/crm/activity/{mail}", "Track it again"
+    assert button not in dana.see(where).text
+    assert dana.send(f"{where}/track").status_code == 409, "it is tracked"
+    assert dana.send(f"{where}/untrack").status_code == 303
+    page = dana.see(where).text
+    assert (button in page, "Untrack mine" in page) == (True, False)
+    assert button not in priya.see(where).text, "she never tracked it"
+    assert priya.send(f"{where}/track").status_code == 403
+    assert dana.send(f"{where}/track").status_code == 303
+    page = dana.see(where).text
+    assert (button in page, "yours among them" in page) == (False, True)
+    assert len(crm.events("crm:tracker:restored")) == 1
+
+
+def test_d36_an_overdue_request_to_be_forgotten_is_told_to_those_who_answer_and_then_to_the_officer(crm: Desk) -> None:
+    dana, marcus = crm.browser("dana.reid"), crm.browser("marcus.lee")
+    settings = crm.app._settings_of_test
+    ident = wanda(dana)
+    marcus.send(f"/crm/record/contact/{ident}/forget", medium="call")
+
+    def overdue_by(hours: float) -> None:
+        with crm.database.session() as s:
+            s.scalars(select(OptOut)).one().due = now() - timedelta(hours=hours)
+
+    def told() -> list[str]:
+        with crm.database.reading() as s:
+            return sorted(n.recipient.partition("@")[0] for n in s.scalars(select(Notice).where(
+                Notice.template == "forget-overdue")))
+
+    assert coordinating.remind(crm.database, settings) == 0, "there is time"
+    overdue_by(1)
+    for times in (2, 0):
+        assert coordinating.remind(crm.database, settings) == times, "once"
+    assert told() == ["dana.reid", "jules.amsel"]
+    overdue_by(settings.review.overdue_hours + 1)
+    assert coordinating.remind(crm.database, settings) == 1
+    assert told() == ["dana.reid", "ines.bauer", "jules.amsel"]
+    assert [row.body for row in crm.events("crm:opt-out:overdue")] == [{"told": "owner"}, {"told": "officer"}]
+    with crm.database.reading() as s:
+        words = [render(n.template, n.data, contact="x").text for n in s.scalars(select(Notice))]
+    assert not [text for text in words if "Imaginary" in text or ident in text]
+    dana.send(f"/crm/record/contact/{ident}/purge", sure="yes")
+    assert coordinating.remind(crm.database, settings) == 0
+
+
+def test_j8_categories_are_set_on_a_page_and_offered_in_the_form(crm: Desk) -> None:
+    dana, admin = crm.browser("dana.reid"), crm.browser("jules.amsel")
+    assert 'href="/crm/categories"' not in dana.see("/crm").text
+    assert dana.see("/crm/categories").status_code == 403
+    assert dana.send("/crm/categories", kind="contact", title="Payee").status_code == 403
+    assert 'href="/crm/categories"' in admin.see("/crm").text
+    for kind, title in (("contact", " Payee "), ("contact", "Instructor"), ("organisation", "Public")):
+        assert admin.send("/crm/categories", kind=kind, title=title).status_code == 303
+    assert {admin.send("/crm/categories", kind=kind, title=title).status_code
+            for kind, title in (("event", "Fair"), ("contact", " "), ("contact", "x" * 65))} == {409}
+    form = dana.see("/crm/new/contact").text
+    assert re.findall(r'<option value="(Payee|Instructor|Public)"', form) == ["Instructor", "Payee"]
+    kept = make(dana, "contact", last_name="Imaginary", category="Payee")
+    assert admin.send("/crm/categories", kind="contact", title="Payee", close="1").status_code == 303
+    assert "offered no more" in admin.see("/crm/categories").text
+    assert "Payee" not in dana.see("/crm/new/contact").text
+    assert "Payee" in dana.see(f"/crm/record/contact/{kept}").text, "records keep it"
+    assert admin.send("/crm/categories", kind="contact", title="Payee").status_code == 303
+    assert len(crm.events("crm:category:changed")) == 5
+
+
+def test_only_an_upload_may_be_large_and_only_from_somebody_who_is_signed_in(crm: Desk) -> None:
+    dana = crm.browser("dana.reid")
+
+    def sent(page: Page, size: int, path: str = "/crm/upload") -> Any:
+        return page.post(path, data={"form_token": page.token, "source": "mail"}, headers=HTML,
+                         files={"file": ("prices.txt", b"a" * size, "text/plain")})
+
+    assert sent(dana, 150_000).status_code == 303
+    assert sent(dana, 200_000).status_code == 413
+    assert sent(dana, 25_000, "/crm/new/contact").status_code == 413
+    stranger = crm.browser("dana.reid")
+    stranger.client.cookies.clear()
+    answer = sent(stranger, 150_000)
+    assert (answer.status_code, answer.headers.get("location", "")) in ((401, ""), (303, "/sign-in"))
+    stranger.client.cookies.set("mailweir", "x" * 43)
+    assert sent(stranger, 150_000).status_code in (401, 303)
+    dana.token = "0" * 64
+    assert sent(dana, 150_000).status_code == 403, "a form of another session"
+    with crm.database.reading() as s:
+        assert len(s.scalars(select(Document.id)).all()) == 1
 
 
 def test_business_goes_from_a_lead_to_a_project_and_a_call_leaves_a_task(crm: Desk) -> None:
