@@ -414,13 +414,6 @@ class Crm(Protocol):
         """Let go of connections."""
 
 
-class Notifier(Protocol):
-    """Delivers a notice that lies in the outbox. At least once; `key` lets the receiver drop doubles."""
-
-    def send(self, key: str, to: str, subject: str, text: str) -> None:
-        """Deliver one notice. Raises `TryLater` when it may work later."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A record that an item in the CRM may belong to, as its user is asked; ids and codes only. Those of one activity,
@@ -464,5 +457,12 @@ class Asks(Protocol):
         """Link an activity to a record by hand, or say that it is not this one: for the mailbox `tracker`, with the
         rights of `who` (an address or a mailbox). Raises `NotFound` for a record that is not there, not within sight,
         or (`link` False) not suggested, `BadState` while the content is held."""
+
+
+class Notifier(Protocol):
+    """Delivers a notice that lies in the outbox. At least once; `key` lets the receiver drop doubles."""
+
+    def send(self, key: str, to: str, subject: str, text: str) -> None:
+        """Deliver one notice. Raises `TryLater` when it may work later."""
 
 
