@@ -16,7 +16,7 @@ from capture.ports import Wanted
 from capture.rescan import held_content, judged, scanner_for
 from capture.rescanning import moment_of
 from capture.settings import Settings
-from capture.stored import read_stored
+from capture.stored import read_stored, together
 from capture.wiring import Tools, assembled
 from pii_scan.findings import Decision
 from pii_scan.policy import load_pack
@@ -115,4 +115,5 @@ def _stored(tools: Tools, ident: str) -> tuple[str, str, Extraction] | None:
         return None
     if item.stub:
         return None  # its content is in a case, and comes with the held ones
-    return ident, item.ref.kind.value, read_stored(item, tools.extractor, tools.settings.extract)
+    read, whole = read_stored(item, tools.extractor, tools.settings.extract), together(item)
+    return ident, item.ref.kind.value, Extraction((*read.parts, *whole.parts)) if whole is not None else read

@@ -26,7 +26,7 @@ from sqlmodel import col, select
 
 from store import audit, crm_find
 from store.columns import now
-from store.crm_matching import KINDS
+from store.crm_matching import KINDS, standing
 from store.crm_tables import (
     Activity,
     ActivityLink,
@@ -126,10 +126,10 @@ def upsert_activity(session: Session, new: NewActivity, tracker: str) -> tuple[A
         else:
             _variant(session, activity, new, tracker)
     _track(session, activity.id, tracker)
-    links = _standing(session, new.links)
+    links, suggestions = _standing(session, new)
     for record, record_id, how, role in links:
         _link(session, activity.id, record, record_id, how, role)
-    _suggest(session, activity.id, tracker, new.suggestions)
+    _suggest(session, activity.id, tracker, suggestions)
     if new.links and not links:
         if made:
             activity.matched, activity.reason = "unmatched", "no-record"
@@ -196,22 +196,35 @@ def touch(session: Session, links: Sequence[tuple[str, str, str, str]], moment: 
                             .values(last_contact_at=moment).execution_options(synchronize_session=False))
 
 
-def _standing(session: Session, links: Sequence[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:
-    """The records of links as they stand now, locked: one that was merged since it was found is the other, one that was
-    purged is none."""
-    found: dict[tuple[str, str], tuple[str, str, str, str]] = {}
-    for record, ident, how, role in sorted(links):  # in one order, as `touch`
+def _standing(session: Session, new: NewActivity) -> tuple[list[tuple[str, str, str, str]],
+                                                           list[tuple[str, str, str, str, int, str]]]:
+    """The links and suggestions of a communication as their records stand now: one that was merged since it was found
+    is the other, one that was purged is none. What is linked is locked, and so are contacts that are asked about, which
+    are what people merge: a question is not left with the one that goes."""
+    stand: dict[tuple[str, str], str] = {}
+    wanted = {link[:2] for link in new.links} | {one[:2] for one in new.suggestions if one[0] == "contact"}
+    for record, ident in sorted(wanted):  # in one order, as `touch`
         table: Any = KINDS.get(record)
-        one = None
+        now_there = ident
         while table is not None:
-            one = session.scalars(select(table).where(table.id == ident).with_for_update(key_share=True)
+            one = session.scalars(select(table).where(table.id == now_there).with_for_update(key_share=True)
                                   .execution_options(populate_existing=True)).one_or_none()
-            if one is None or not getattr(one, "merged_into", ""):
+            if one is None:
                 break
-            ident = one.merged_into
-        if one is not None:
-            found.setdefault((record, ident), (record, ident, how, role))
-    return list(found.values())
+            if not getattr(one, "merged_into", ""):
+                stand[record, ident] = now_there
+                break
+            now_there = one.merged_into
+    links: dict[tuple[str, str], tuple[str, str, str, str]] = {}
+    for record, ident, how, role in new.links:
+        if stands := stand.get((record, ident)):
+            links.setdefault((record, stands), (record, stands, how, role))
+    suggestions: list[tuple[str, str, str, str, int, str]] = []
+    for record, ident, role, reason, confidence, question in new.suggestions:
+        one_there = stand.get((record, ident)) if record == "contact" else standing(session, record, ident)[1]
+        if one_there:
+            suggestions.append((record, one_there, role, reason, confidence, question))
+    return list(links.values()), suggestions
 
 
 def _activity(session: Session, new: NewActivity, key: str, variant_of: str = "") -> tuple[Activity, bool]:

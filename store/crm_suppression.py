@@ -105,6 +105,11 @@ def purge_contact(session: Session, who: Who, contact_id: str, digest: Digest, *
     `NotFound`, `BadState` while an incident needs what was typed into it.
     """
     begin_write(session)
+    stands_for_it = standing(session, "contact", contact_id)[1]
+    linked = columns(col(ActivityLink.activity_id)).where(
+        col(ActivityLink.record) == "contact", col(ActivityLink.record_id) == stands_for_it)
+    session.execute(columns(col(Activity.id)).where(col(Activity.id).in_(linked)).order_by(col(Activity.id))
+                    .with_for_update(key_share=True)).all()  # before the contact, as whoever links a mail to it does
     group = _merged_with(session, contact_id)
     for contact in group:
         must(who, Action.RECORD_DELETE, Thing(division=contact.division, owner=contact.owner))

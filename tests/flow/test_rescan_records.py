@@ -20,6 +20,7 @@ from world import SETTINGS, World, make_world
 import cli
 from capture import desk, rescanning, wiring
 from capture.acting import person_of
+from capture.comparing import compared
 from capture.rescanning import Asked
 from capture.wiring import opened
 from store import audit, crm_texts, crm_work, people, reads, rules
@@ -212,6 +213,13 @@ def test_a_record_is_not_redacted_and_a_deleted_text_is_written_anew(tmp_path: P
     with office.db() as (db, _), db.session() as session:
         crm_work.change(session, ROOT, "contact", ident, {"notes": "Call first.", "title": "Manager"})
     assert office.run(kinds=("contact",))["outcomes"] == {"pass": 2}
+
+
+def test_policy_diff_compares_what_was_typed_into_records_too(tmp_path: Path) -> None:
+    office = made(tmp_path)
+    found = compared(office.world.settings, "bc_foippa", "bc_foippa").as_json()
+    assert (found["looked_at"], found["changed"]) == (9, 0)
+    assert office.all(CrmPull) == []
 
 
 def test_j13_a_document_is_destroyed_at_the_terminal(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from sqlmodel import col, select
 from stores import opened
 
 from capture.crm.embedded import EmbeddedCrm
+from capture.errors import TryLater
+from capture.ports import Linked
 from store import (
     audit,
     crm_choices,
@@ -34,7 +36,7 @@ from store.crm_work import Entry
 from store.crm_work_tables import Opportunity, OptOut, RecordChange, Relation
 from store.crypto import Keys
 from store.database import Database
-from store.errors import BadState, NotAllowed, NotFound
+from store.errors import BadState, DatabaseLocked, NotAllowed, NotFound
 
 ROOT = Who("root")
 
@@ -417,3 +419,47 @@ def test_what_is_done_with_a_record_while_it_is_merged_is_on_the_one_that_stays(
         assert set(session.scalars(select(ActivityLink.record_id).where(
             ActivityLink.record == "contact", col(ActivityLink.record_id).in_(("otto", "cora"))))) == {"cora"}
         assert session.scalars(select(Relation.from_id).where(Relation.to_id == issue)).all() == ["cora"]
+
+
+def test_a_question_that_comes_while_one_of_its_answers_is_merged_names_the_one_that_stays(
+        store: tuple[Database, Keys]) -> None:
+    db, _ = store
+    results = at_once(
+        lambda: merged(db, "wanda", "desk2"),
+        *(lambda n=n: track(db, mail(sender="info@hall.example.com", message_id=f"q{n}@x.example"), f"q{n}", DANA)
+          for n in range(6)))
+    assert not [one for one in results if isinstance(one, Exception)]
+    with db.reading() as session:
+        activities = set(session.scalars(select(Activity.id).where(col(Activity.item_key).like("q_"))))
+        asked: dict[str, set[str]] = {activity: set() for activity in activities}
+        for row in session.scalars(select(ActivitySuggestion).where(
+                ActivitySuggestion.record == "contact", col(ActivitySuggestion.activity_id).in_(activities))):
+            asked[row.activity_id].add(row.record_id)
+    assert len(activities) == 6
+    assert [*asked.values()] == [{"desk1", "wanda"}] * 6, "of the one that is gone nobody is asked"
+
+
+def test_mails_that_arrive_while_their_contact_is_purged_are_kept_and_name_no_record(
+        store: tuple[Database, Keys]) -> None:
+    """The same mails for a second person, while the contact they are linked to is destroyed: each is there or went
+    with the contact, none is linked to it, and whoever has to wait too long is told to try later."""
+    db, keys = store
+    mails = [mail(sender="otto@gmail.com", message_id=f"p{n}@x.example") for n in range(6)]
+    for n, raw in enumerate(mails):
+        track(db, raw, f"p{n}", DANA)
+
+    def purge() -> object:
+        with db.session() as session:
+            return crm_suppression.purge_contact(session, ROOT, "otto", crm_suppression.digest_with(keys),
+                                                 reason="asked").record_id
+
+    results = at_once(purge, *(lambda n=n, raw=raw: track(db, raw, f"p{n}", MARCUS) for n, raw in enumerate(mails)))
+    assert results[0] == "otto" or isinstance(results[0], DatabaseLocked)
+    assert {type(one) for one in results[1:]} <= {Linked, TryLater}
+    if results[0] != "otto":
+        assert purge() == "otto"
+    with db.reading() as session:
+        assert session.get(Contact, "otto") is None
+        assert session.scalars(select(ActivityLink).where(ActivityLink.record_id == "otto")).all() == []
+        there = set(session.scalars(select(Activity.id)))
+        assert {one.activity for one in results[1:] if isinstance(one, Linked) and not one.records} <= there

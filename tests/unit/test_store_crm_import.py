@@ -135,7 +135,7 @@ def test_one_wrong_line_keeps_the_whole_file_out_and_many_are_counted(db: Databa
 
 def test_records_have_the_business_fields_and_no_others() -> None:
     technical = {"id", "created", "updated", "name_key", "email_key", "private_key", "organisation_id", "division",
-                 "owner", "source", "source_url", "last_contact_at", "merged_into"}
+                 "owner", "source", "source_url", "last_contact_at", "merged_into", "stub"}
     assert set(Organisation.model_fields) - technical == {  # J6, and the region of D14
         "name", "address", "email", "phone", "fax", "category", "region"}
     assert set(Contact.model_fields) - technical == {  # J7 and D5
