@@ -110,8 +110,8 @@ def check(tools: Tools, item: Named, actor: str,
     try:
         extraction = extracted(tools, mail, left_out)
     except AttachmentStays as stays:
-        kept: Mapping[str, Any] = {"verdict": Verdict.REVIEW.value, "policy": "", "findings": [],
-                                   "unread": [{"place": "item", "code": stays.code}]}
+        kept: dict[str, Any] = {"verdict": Verdict.REVIEW.value, "policy": "", "findings": [],
+                                "unread": [{"place": "item", "code": stays.code}]}
     else:
         scanner = allowing.with_rules(tools, allowing.division_of(tools, item.mailbox))
         kept = summary(scanner.decide(scanner.scan(extraction), extraction))

@@ -12,6 +12,19 @@ EXIT_FAULTS, EXIT_ERROR = 1, 2
 
 
 @app.command()
+def source(
+    new_ids: Annotated[bool, typer.Option("--new-ids", help="Put new ids in: an installation of your own.")] = False,
+) -> None:
+    """Print the addin.toml that ships, to be kept and edited: `mailweir manifest source --new-ids > addin.toml`."""
+    from uuid import uuid4
+
+    from manifests.source import GUID, shipped
+
+    text = shipped().read_text("utf-8")
+    typer.echo(GUID.sub(lambda _: str(uuid4()), text) if new_ids else text, nl=False)
+
+
+@app.command()
 def build(
     out: Annotated[Path, typer.Argument(help="Folder for the three manifests and the icons.")],
     source: Annotated[Path | None, typer.Option("--source", help="Your addin.toml. [default: the one that ships]")] =
@@ -19,12 +32,13 @@ def build(
 ) -> None:
     """Write the three manifests and the icons, and check them.
 
-    manifest.onprem.xml, manifest.xml and manifest.json. Exits 0, 1 when a manifest has a fault, 2 when the source
-    cannot be used.
+    manifest.onprem.xml, manifest.xml and manifest.json, and manifest.zip: the last one with its icons, as the admin
+    center takes it. Exits 0, 1 when a manifest has a fault, 2 when the source cannot be used.
     """
     from importlib.resources import files
 
     from manifests.build import build as made_of
+    from manifests.build import package
     from manifests.source import BadSource, load
 
     try:
@@ -32,8 +46,10 @@ def build(
         out.mkdir(parents=True, exist_ok=True)
         for name, raw in made.items():
             (out / name).write_bytes(raw)
-        for one in (files("manifests") / "icons").iterdir():
-            (out / one.name).write_bytes(one.read_bytes())
+        icons = {one.name: one.read_bytes() for one in (files("manifests") / "icons").iterdir()}
+        for name, raw in icons.items():
+            (out / name).write_bytes(raw)
+        (out / "manifest.zip").write_bytes(package(made["manifest.json"], icons))
     except (BadSource, OSError) as error:
         what = str(error) if isinstance(error, BadSource) else type(error).__name__
         typer.echo(f"bad-source: The manifests cannot be made. ({what})\n  Correct it in addin.toml, or name another "
@@ -41,6 +57,7 @@ def build(
         raise typer.Exit(EXIT_ERROR) from None
     for name in made:
         typer.echo(f"wrote {out / name}")
+    typer.echo(f"wrote {out / 'manifest.zip'}")
     _say(_faults(out))
 
 

@@ -19,7 +19,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -43,7 +43,7 @@ VERSION: Final = "ExIdTok.V1"
 EXCHANGE: Final = "00000002-0000-0ff1-ce00-000000000000"
 """Exchange's own application id: the issuer of identity tokens."""
 _LEEWAY_ENTRA, _LEEWAY_EXCHANGE = 60, 300
-_KEEP_SECONDS, _AGAIN_SECONDS = 3600.0, 10.0
+_KEEP_SECONDS, _AGAIN_SECONDS, _LATER_SECONDS, _AWAY_SECONDS = 3600.0, 10.0, 60.0, 2.0
 _LONGEST_DOCUMENT = 200_000
 
 
@@ -96,12 +96,10 @@ class EntraTokens:
         return Proof(f"{self._tenant}/{oid}", address.strip().casefold(), "", _moment(claims["iat"]))
 
     def _key(self, kid: str) -> Any:
-        found = self._web.get(f"{self.authority}/discovery/v2.0/keys", has=lambda: kid in self._keys)
-        if found is not None:
-            try:
-                self._keys = {str(key.key_id): key.key for key in jwt.PyJWKSet.from_dict(found).keys}
-            except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-                raise SignInUnavailable("keys") from None
+        def keep(found: dict[str, Any]) -> None:
+            self._keys = {str(key.key_id): key.key for key in jwt.PyJWKSet.from_dict(found).keys}
+
+        self._web.look(f"{self.authority}/discovery/v2.0/keys", lambda: kid in self._keys, keep)
         if kid not in self._keys:
             raise TokenRefused("unknown-key")
         return self._keys[kid]
@@ -160,10 +158,11 @@ class ExchangeTokens:
         return host
 
     def _key(self, host: str, thumbprint: str) -> RSAPublicKey:
-        found = self._web.get(f"https://{host}{METADATA_PATH}", has=lambda: (host, thumbprint) in self._certificates)
-        if found is not None:
+        def keep(found: dict[str, Any]) -> None:
             self._certificates = {k: v for k, v in self._certificates.items() if k[0] != host} | {
                 (host, x5t): key for x5t, key in _published(found)}
+
+        self._web.look(f"https://{host}{METADATA_PATH}", lambda: (host, thumbprint) in self._certificates, keep)
         if (host, thumbprint) not in self._certificates:
             raise TokenRefused("x5t")
         return self._certificates[host, thumbprint]
@@ -175,35 +174,52 @@ class ExchangeTokens:
 
 class _Documents:
     """Fetches JSON documents: kept for an hour, asked for again at once only when something new is needed, and then at
-    most every ten seconds. No redirect is followed, no proxy of the environment used."""
+    most every ten seconds. Whoever waited for a server that did not answer is told so, instead of asking it again one
+    after the other. No redirect is followed, no proxy of the environment used."""
 
     def __init__(self, ca_file: str) -> None:
         self._client = httpx.Client(verify=tls(ca_file), timeout=10, trust_env=False, follow_redirects=False)
         self._lock = threading.Lock()
         self._at: dict[str, float] = {}
+        self._away: dict[str, float] = {}
 
-    def get(self, url: str, has: Any) -> dict[str, Any] | None:
-        """The document, or None when what is kept will do (`has()`) or it was asked for a moment ago. Raises
-        `SignInUnavailable`."""
+    def look(self, url: str, has: Callable[[], bool], keep: Callable[[dict[str, Any]], None]) -> None:
+        """Have the document kept (`keep`), unless what is kept will do (`has`) or it was asked for a moment ago. One
+        at a time, so nobody finds a document that was fetched and not kept yet. Raises `SignInUnavailable`."""
         with self._lock:
-            age = time.monotonic() - self._at.get(url, float("-inf"))
-            if age < (_KEEP_SECONDS if has() else _AGAIN_SECONDS):
-                return None
-            self._at[url] = time.monotonic()
+            moment = time.monotonic()
+            if moment - self._at.get(url, float("-inf")) < (_KEEP_SECONDS if has() else _AGAIN_SECONDS):
+                return
             try:
-                answer = self._client.get(url)
-                answer.raise_for_status()
-                if len(answer.content) > _LONGEST_DOCUMENT:
-                    raise SignInUnavailable("too-large")
-                found = answer.json()
-            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as exc:
-                if has():
-                    return None  # what is kept is good enough until they answer again
-                self._at.pop(url)
-                raise SignInUnavailable(type(exc).__name__) from None
-            if not isinstance(found, dict):
-                raise SignInUnavailable("document")
-            return found
+                self._fetch(url, keep)
+                self._at[url] = time.monotonic()
+            except SignInUnavailable:
+                if not has():
+                    raise
+                self._at[url] = moment - _KEEP_SECONDS + _LATER_SECONDS  # what is kept will do until they answer again
+
+    def _fetch(self, url: str, keep: Callable[[dict[str, Any]], None]) -> None:
+        if time.monotonic() - self._away.get(url, float("-inf")) < _AWAY_SECONDS:
+            raise SignInUnavailable("away")
+        try:
+            keep(self._document(url))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            self._away[url] = time.monotonic()
+            raise SignInUnavailable("document") from None
+        except SignInUnavailable:
+            self._away[url] = time.monotonic()
+            raise
+
+    def _document(self, url: str) -> dict[str, Any]:
+        try:
+            answer = self._client.get(url)
+            answer.raise_for_status()
+            found = answer.json() if len(answer.content) <= _LONGEST_DOCUMENT else None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as exc:
+            raise SignInUnavailable(type(exc).__name__) from None
+        if not isinstance(found, dict):
+            raise SignInUnavailable("document")
+        return found
 
     def close(self) -> None:
         self._client.close()

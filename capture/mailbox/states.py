@@ -7,7 +7,7 @@
 | `CRM: linked` | linked | it is in the CRM; taking this category off asks to untrack it |
 | `CRM: held` | held | held for privacy review |
 | `CRM: in review` | in review | a reviewer works on it |
-| `CRM: not tracked` | not tracked | refused: it is marked private or confidential |
+| `CRM: not tracked` | not tracked | refused: marked private or confidential; destroyed after a review; or untracked |
 
 Only these names are ever added or removed. Outlook compares category names without regard to case, so do we.
 """

@@ -1,10 +1,13 @@
 """The pane: press to verdict, idle and while a rescan runs; first render against an empty page; sizes.
 
-    python -m tests.benchmarks.pane [--presses 30] [--records 4000] [--opens 12]
+    python -m tests.benchmarks.pane [--presses 30] [--records 4000] [--opens 12] [--seconds 600]
 
 A real `mailweir serve` with its worker and a real Chromium. "press": from the click on Track to the verdict on the
 page, for mails of about 2 kB. "render": first contentful paint, and the moment the state of the item stands there, of a
 pane in a fresh browser context; beside it the first paint of a page with one line from the same address.
+
+While the second series of presses runs, `mailweir rescan` looks at all records again in a process of its own, anew when
+it is through. No series takes longer than `--seconds`: then there are fewer presses, and the number says so.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from world import SETTINGS, World, mail
 
 from capture.settings import load_settings
 from capture.wiring import opened
+from store import rescan
 from tests.benchmarks.latency import prose
 
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
@@ -39,6 +43,7 @@ def main() -> int:
     parser.add_argument("--presses", type=int, default=30)
     parser.add_argument("--records", type=int, default=4000)
     parser.add_argument("--opens", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=600)
     chosen = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
@@ -55,16 +60,11 @@ def main() -> int:
         service.start()
         try:
             with service.pane("idle-0") as page:
-                say("press, idle", press_to_verdict(page, names("idle", chosen.presses))[1:])
+                say("press, idle", presses(page, names("idle", chosen.presses), chosen.seconds))
             renders(service, chosen.opens)
-            with service.pane("busy-0") as page:
-                run = rescan(world)
-                time.sleep(10)  # the model is loaded, records are looked at
-                seconds = press_to_verdict(page, names("busy", chosen.presses))
-                still = run.poll() is None
-                run.terminate()
-                run.wait(120)
-            say("press, rescan running" if still else "press, rescan over before the end", seconds[1:])
+            with service.pane("busy-0") as page, Rescanning(world) as rescanning:
+                seconds = presses(page, names("busy", chosen.presses), chosen.seconds, rescanning)
+            say(f"press, rescan running ({rescanning.looked} records looked at meanwhile)", seconds)
         finally:
             service.stop()
             browser.close()
@@ -89,10 +89,72 @@ def names(how: str, presses: int) -> list[str]:
     return [f"{how}-{n}" for n in range(presses + 1)]  # the first warms the reader's processes
 
 
-def rescan(world: World) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli", "rescan", "--json", "--max-holds", "0", "--home", str(world.home)], cwd=ROOT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+class Rescanning:
+    """A rescan of everything, in a process of its own, and another one when it is through."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._run: subprocess.Popen[bytes] | None = None
+        self._number = ""
+        self._before = self._since = 0
+
+    def __enter__(self) -> Rescanning:
+        self.go_on()
+        self._since = self._looked()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._run is not None:
+            self._run.terminate()
+            self._run.wait(120)
+
+    def go_on(self) -> None:
+        """Return when records are being looked at. Ends the program when that does not begin within two minutes."""
+        if self._run is not None and self._run.poll() is None:
+            return
+        self._before = self._looked()
+        former = self._number
+        self._run = subprocess.Popen(
+            [sys.executable, "-m", "cli", "rescan", "--json", "--max-holds", "0", "--home", str(self._world.home)],
+            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        until = time.monotonic() + 120
+        over = False
+        while time.monotonic() < until and not over:
+            time.sleep(0.2)
+            over = self._run.poll() is not None
+            number, looked = self._newest()
+            if number != former and looked:
+                self._number = number
+                return
+        sys.exit(f"the rescan does not run: {self._run.poll()}")
+
+    @property
+    def looked(self) -> int:
+        """Records looked at since the block began."""
+        return self._looked() - self._since
+
+    def _looked(self) -> int:
+        number, looked = self._newest()
+        return self._before + (looked if number == self._number else 0)
+
+    def _newest(self) -> tuple[str, int]:
+        with opened(self._world.settings) as (database, _), database.reading() as session:
+            runs = rescan.runs(session, 1)
+            return (runs[0].id, rescan.progress(session, runs[0].id).looked) if runs else ("", 0)
+
+
+def presses(page: Any, items: list[str], most: float, rescanning: Rescanning | None = None) -> list[float]:
+    """Seconds of each press but the first, which warms the reader's processes; no more presses after `most` seconds."""
+    press_to_verdict(page, items[:1])
+    until = time.monotonic() + most
+    seconds = []
+    for name in items[1:]:
+        if time.monotonic() > until:
+            break
+        if rescanning is not None:
+            rescanning.go_on()
+        seconds += press_to_verdict(page, [name])
+    return seconds
 
 
 def renders(service: Service, opens: int) -> None:

@@ -148,15 +148,16 @@ def switch(page: Any, outlook: dict[str, Any]) -> None:
 
 
 def press_to_verdict(page: Any, names: list[str]) -> list[float]:
-    """Seconds from the press to the verdict on the page, for each of these items."""
+    """Seconds from the press to the verdict on the page, for each of these items; who presses has read the page."""
     seconds = []
     for name in names:
         switch(page, beside(name))
         shown(page, "Not tracked")
         page.wait_for_selector("#search")
+        page.wait_for_function("!document.body.textContent.includes('Looking for records')")
         began = time.perf_counter()
         page.click("#track")
-        shown(page, "Tracked")
+        page.wait_for_function("document.querySelector('#status strong').textContent === 'Tracked'")
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -177,7 +178,14 @@ def shown(page: Any, title: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(SHOTS) / f"pane-{re.sub('[^a-z]+', '-', title.lower())}.png", full_page=True)
+        name, size = re.sub("[^a-z]+", "-", title.lower()), page.viewport_size
+        forced = page.evaluate("matchMedia('(forced-colors: active)').matches")
+        page.screenshot(path=Path(SHOTS) / f"pane-{name}.png", full_page=True)
+        page.set_viewport_size({"width": 390, "height": 700})
+        page.emulate_media(forced_colors="active")
+        page.screenshot(path=Path(SHOTS) / f"pane-{name}-390-forced.png", full_page=True)
+        page.emulate_media(forced_colors="active" if forced else "none")
+        page.set_viewport_size(size)
 
 
 def press(page: Any, ident: str) -> None:

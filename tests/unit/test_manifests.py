@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -265,7 +266,10 @@ def test_the_commands_write_check_and_say_what_is_wrong(tmp_path: Path) -> None:
     run = CliRunner()
     done = run.invoke(cli.app, ["manifest", "build", str(tmp_path / "out")])
     assert (done.exit_code, "no faults" in done.output) == (0, True)
-    assert len(list((tmp_path / "out").iterdir())) == 3 + len(ICONS) + 1
+    assert len(list((tmp_path / "out").iterdir())) == 4 + len(ICONS) + 1
+    with zipfile.ZipFile(tmp_path / "out" / "manifest.zip") as package:
+        assert package.namelist() == ["manifest.json", "icon-192.png", "icon-outline-32.png"]
+        assert package.read("manifest.json") == (tmp_path / "out" / "manifest.json").read_bytes()
     path = tmp_path / "out" / "manifest.onprem.xml"
     path.write_bytes(path.read_bytes().replace(b"ReadWriteItem<", b"ReadWriteMailbox<"))
     done = run.invoke(cli.app, ["manifest", "check", str(tmp_path / "out")])
@@ -274,6 +278,19 @@ def test_the_commands_write_check_and_say_what_is_wrong(tmp_path: Path) -> None:
     wrong = tmp_path / "addin.toml"
     wrong.write_text("host = 1\n", "utf-8")
     assert run.invoke(cli.app, ["manifest", "build", str(tmp_path / "x"), "--source", str(wrong)]).exit_code == 2
+
+
+def test_the_source_is_printed_with_ids_of_its_own_when_asked(tmp_path: Path) -> None:
+    run = CliRunner()
+    assert run.invoke(cli.app, ["manifest", "source"]).output == shipped().read_text("utf-8")
+    own = tmp_path / "addin.toml"
+    own.write_text(run.invoke(cli.app, ["manifest", "source", "--new-ids"]).output, "utf-8")
+    made, old = load(own), load()
+    ids = {made.id.onprem, made.id.cloud, made.id.unified}
+    assert len(ids) == 3
+    assert not ids & {old.id.onprem, old.id.cloud, old.id.unified}
+    assert replace(made, id=old.id) == old
+    assert run.invoke(cli.app, ["manifest", "build", str(tmp_path / "out"), "--source", str(own)]).exit_code == 0
 
 
 def test_every_icon_has_its_size_and_is_drawn_from_the_one_source() -> None:

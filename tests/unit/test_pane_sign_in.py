@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from world import World
 
 from addin.app import build_app
 from addin.edge import SECURITY_HEADERS
-from addin.outlook.tokens import mailbox_of
+from addin.errors import SignInUnavailable, TokenRefused
+from addin.outlook.tokens import EntraTokens, ExchangeTokens, mailbox_of
 from capture.errors import BadSettings
 from capture.settings import EwsSettings, load_settings
 from store import people, sessions
@@ -200,6 +202,14 @@ def test_a_directory_that_does_not_answer_is_no_refusal(world: World, entra: Ent
         assert (answer.status_code, answer.json()["code"]) == (503, "sign-in-unavailable")
 
 
+def test_panes_that_come_back_all_at_once_are_all_let_in(cloud: PanePlace, entra: Entra) -> None:
+    tokens = EntraTokens(cloud.settings)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(tokens.proof, [good(cloud, entra)] * 24))
+    tokens.close()
+    assert {proof.address for proof in found} == {DANA}
+
+
 # ------------------------------------------------------------------------------------------- on premises
 
 def test_an_identity_token_of_our_exchange_opens_the_pane_of_its_own_mailbox(
@@ -276,6 +286,29 @@ def test_a_document_that_names_a_certificate_by_another_thumbprint_is_not_believ
             token = exchange.token(audience=AUDIENCE, mailbox="x", key=foreign.key)
             assert place.pane(url=HOST).sign_in("exchange", token, DANA).status_code == 401
             assert refusals(place) == ["x5t"]
+
+
+@pytest.mark.parametrize("document", [7, [], {"keys": 7}, {"keys": [7]}, "x" * 300_000])
+def test_a_document_that_is_none_refuses_nobody_and_what_is_kept_will_do(
+        world: World, monkeypatch: pytest.MonkeyPatch, document: Any) -> None:
+    with serving_identity() as exchange:
+        real = exchange.document
+        tokens = ExchangeTokens(pane_settings(
+            world.settings, exchange_hosts=(exchange.host,), ca_file=exchange.ca_file), AUDIENCE)
+        token = exchange.token(audience=AUDIENCE, mailbox="x")
+        monkeypatch.setattr(exchange, "document", lambda: document)
+        for _ in range(2):
+            with pytest.raises((SignInUnavailable, TokenRefused)) as refused:
+                tokens.proof(token)
+            assert isinstance(refused.value, SignInUnavailable) == (document != {"keys": [7]})  # a list without ours
+        monkeypatch.setattr(exchange, "document", real)
+        monkeypatch.setattr("addin.outlook.tokens._AWAY_SECONDS", 0.0)
+        monkeypatch.setattr("addin.outlook.tokens._AGAIN_SECONDS", 0.0)
+        assert tokens.proof(token).mailbox == "x"  # as soon as there is one again
+        monkeypatch.setattr("addin.outlook.tokens._KEEP_SECONDS", 0.0)
+        monkeypatch.setattr(exchange, "document", lambda: 7)
+        assert tokens.proof(token).mailbox == "x"
+        tokens.close()
 
 
 @pytest.mark.parametrize(("keys", "found"), [

@@ -84,7 +84,7 @@ function take(status: Status, signal: AbortSignal): void {
   set({ state: status.state, status, busy: "", code: "", request: "", lost: "", checked: null, preview: null });
   if (BUSY.includes(status.state)) void follow(status.id, signal);
   else if (status.can.includes("records")) void ask(status.id, signal);
-  else if (status.can.includes("track") && !view.found && !HELD.includes(status.state)) void suggest(signal);
+  else if (status.can.includes("track") && (!view.found || HELD.includes(status.state))) void suggest(signal);  // held: it may have been changed
 }
 
 async function follow(id: string, signal: AbortSignal): Promise<void> {
@@ -260,7 +260,7 @@ function body(): (HTMLElement | false | null | undefined | "")[] {
     case "no-access": case "not-served": return [contact(), button("again", "Try again", () => void (me ? open() : signInByHand()))];
     case "rules": return view.rules ? [
       h("p", { class: "small" }, `Version ${view.rules.number}, ${when(view.rules.since)}`),
-      h("div", { class: "rules", id: "rules", tabindex: "0", role: "region", "aria-label": "Rules of behaviour" }, view.rules.text),
+      h("div", { class: "box", id: "rules", tabindex: "0", role: "region", "aria-label": "Rules of behaviour" }, view.rules.text),
       button("accept", "I have read them and will follow them", () => void affirm(), true)] : [];
     case "starting": case "outside": return [];
     default: return view.status ? item(view.status) : [];
@@ -270,7 +270,7 @@ function body(): (HTMLElement | false | null | undefined | "")[] {
 function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
   const can = (what: string) => status.can.includes(what);
   const held = HELD.includes(status.state);
-  const without = held ? [] : view.left;
+  const without = view.left;
   return [
     BUSY.includes(status.state) && steps(status),
     held && reasons(status.lines),
@@ -282,15 +282,16 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
     status.redacted && h("p", {}, "A copy without the personal part was linked."),
     status.records.length > 0 && h("section", {}, h("h2", {}, "Linked to"), h("ul", {}, ...status.records.map((one, number) =>
       h("li", {}, ...named(one), can("records") && one.name && small(`unlink-${number}`, "Take off", one, () => void decide("unlink", one)))))),
+    can("records") && !status.records.length && h("p", {}, "It is linked to no record yet."),
     can("records") && view.questions && openQuestions(view.questions),
-    can("records") && h("section", {}, h("h2", {}, "Link it to another record"), results((one, number) => small(`add-${number}`, "Link", one, () => void decide("link", one))), finder()),
     status.trackers.length > 0 && h("section", {}, h("h2", {}, held ? "Asked for by" : "Tracked by"), h("ul", {}, ...status.trackers.map((one) =>
       h("li", {}, one.who || "somebody of another division", h("span", { class: "small" }, ` ${when(one.at)}, by ${ROUTES[one.route] ?? one.route}`))))),
+    can("records") && h("section", {}, h("h2", {}, "Link it to another record"), results((one, number) => small(`add-${number}`, "Link", one, () => void decide("link", one))), finder()),
     can("track") && !held && records(),
-    can("track") && !held && attachments(),
+    can("track") && attachments(),
     can("track") && h("div", { class: "actions" },
       button("track", held ? "I changed the item: track again" : view.busy === "track" ? "Asking" : "Track", () => void track(without), !held),
-      held && status.without.length > 0 && button("without", `Track without attachment ${status.without.join(", ")}`, () => void track(status.without)),
+      held && status.without.length > 0 && button("without", `Track without attachment ${status.without.join(", ")}`, () => void track([...new Set([...status.without, ...view.left])])),
       can("check") && button("check", "Check only", () => void check(without)),
       button("preview", "What will be stored", () => void preview(without))),
     view.checked && can("check") && h("section", { id: "checked" }, h("h2", {}, view.checked.verdict === "pass" ? FOUND_NOTHING : WOULD_HOLD),

@@ -12,7 +12,7 @@ export const STATES: Record<string, Words> = {
   inactive: { title: "Your account is not active", text: "Ask the administrator of your division." },
   rules: { title: "Rules of behaviour", text: "Please read and accept them before you track anything." },
   "no-item": { title: "No item is open", text: "Choose an e-mail or an appointment." },
-  unsaved: { title: "Save or send it first", text: "An item that was not saved yet cannot be tracked. Save or send it, then open this pane again." },
+  unsaved: { title: "Save or send it first", text: "An item that was not saved yet cannot be tracked. Save or send it, then try again." },
   ready: { title: "Not tracked", text: "Check where it belongs, then track it. It is checked for personal information first." },
   queued: { title: "Checking", text: "Waiting for its turn. You may close the pane; it goes on." },
   scanning: { title: "Checking", text: "You may close the pane; it goes on." },
