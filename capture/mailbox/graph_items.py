@@ -164,7 +164,7 @@ class GraphItems:
     def locate(self, ref: ItemRef, capture: str = "", message_id: str = "") -> ItemRef | None:
         """Where the item is now; see `capture.ports.Mailbox`. An id of Outlook's own form is translated."""
         place = place_of(ref)
-        if place.what == "task":
+        if place.what == "task" or ref.kind is ItemKind.TASK:  # the second when our stamp is all that is known of it
             return self._locate_task(ref, place, capture)
         for id_ in dict.fromkeys(filter(None, (place.id, ref.identity if place.what == "message" else ""))):
             if self._is_there(ref.mailbox, Place(place.what, id_)):

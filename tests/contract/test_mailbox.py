@@ -247,6 +247,18 @@ def test_an_item_is_located_by_our_stamp_and_by_its_message_id(world: MailWorld)
     assert world.mailbox.locate(ItemRef(USER, "")) is None
 
 
+@pytest.mark.parametrize(("kind", "path"), [(ItemKind.APPOINTMENT, "Calendar"), (ItemKind.TASK, "Tasks")])
+def test_what_is_no_mail_is_located_by_our_stamp_alone_and_marked_anew(
+        world: MailWorld, kind: ItemKind, path: str) -> None:
+    needs(world, "tasks" if kind is ItemKind.TASK else "appointments")
+    handle = world.add(USER, path, subject="m", kind=kind, categories=TAG)
+    world.mailbox.mark(next(s.ref for s in seen(world, folder(world, path))[0] if s.tagged), "linked", STAMP)
+    found = world.mailbox.locate(ItemRef(USER, "", kind), STAMP.capture)
+    assert found is not None
+    world.mailbox.mark(found, "not tracked", STAMP)
+    assert world.categories(handle) == ["CRM: not tracked"]
+
+
 # ------------------------------------------------------------------------------------------- faults
 
 def test_a_refused_cursor_is_told_and_a_full_pass_works(world: MailWorld) -> None:
