@@ -110,8 +110,8 @@ EVENTS: dict[str, str] = {
                         "kinds.",
     "crm:suppression:added": "Somebody is kept out of the CRM from now on; body: reason.",
     "crm:opt-out:asked": "A contact asked to be forgotten; subject: contact; body: medium.",
-    "crm:opt-out:overdue": "Those who have to purge a contact that asked to be forgotten were told again, or the privacy "
-                           "officers were; subject: contact; body: told.",
+    "crm:opt-out:overdue": "Those who have to purge a contact that asked to be forgotten were told again, or the "
+                           "privacy officers were; subject: contact; body: told.",
     "crm:never:added": "A never-track list got an entry; body: kind, own.",
     "crm:never:removed": "An entry of a never-track list was taken off; body: kind, own.",
     "crm:records:listed": "Somebody listed CRM records; body: kind, count, ids when they are few.",

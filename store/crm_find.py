@@ -201,8 +201,8 @@ def timeline(session: Session, who: Who, kind: str, ident: str, *, before: str =
 
 
 def who_talks(session: Session, who: Who, kind: str, ident: str) -> list[dict[str, Any]]:
-    """Who already talks to them: `{"division", "staff", "times", "last"}`, the latest first. No content. Raises as
-    `timeline`."""
+    """Who already talks to them: `{"division", "staff", "times", "last"}`, the latest first; a task is no talk. No
+    content. Raises as `timeline`."""
     must(who, Action.RECORD_LIST)
     seen(session, who, kind, ident)
     records = [ident]
@@ -215,7 +215,7 @@ def who_talks(session: Session, who: Who, kind: str, ident: str) -> list[dict[st
                 columns(col(Activity.division), col(Activity.staff), func.count(col(Activity.id).distinct()), moment)
                 .join(ActivityLink, col(ActivityLink.activity_id) == col(Activity.id))
                 .where(col(ActivityLink.record_id).in_(chunk), col(ActivityLink.removed).is_(None),
-                       col(Activity.variant_of) == "")
+                       col(Activity.variant_of) == "", col(Activity.type) != "task")
                 .group_by(col(Activity.division), col(Activity.staff))):
             before, latest = found.get((division, staff), (0, ""))
             stamp = last.isoformat(timespec="seconds") if hasattr(last, "isoformat") else str(last)

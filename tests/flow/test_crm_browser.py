@@ -23,9 +23,9 @@ from world import SETTINGS, make_world
 from capture.demo.cast import enter_people
 from capture.wiring import opened
 from store import audit
-from store.crm_tables import Activity, ActivityTracker, Contact, PurgeReceipt
+from store.crm_tables import Activity, ActivitySuggestion, ActivityTracker, Contact, PurgeReceipt
 from store.crm_work_tables import OptOut, RecordWord, Suppression
-from store.tables import Notice
+from store.tables import Capture, Notice
 
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -151,7 +151,7 @@ def test_d14_a_stakeholder_is_found_by_issue_and_region_and_the_owner_is_asked_f
         marcus.wait_for_url(f"**/crm/record/contact/{contact}")
         text = marcus.inner_text("main")
         assert "Who already talks to them" in text
-        assert "dana.reid, north" in text
+        assert "dana.reid, north: 1 time" in text, "a promised task is no talk"
         assert "it is another division's" in text
         assert ADDRESS not in marcus.content()
         marcus.click("summary:has-text('Ask the owner')")
@@ -175,6 +175,28 @@ def test_d14_a_stakeholder_is_found_by_issue_and_region_and_the_owner_is_asked_f
         in_order(dana, "crm-record-own")
         dana.click("text=History")
         in_order(dana, "crm-history")
+        dana.goto(f"{served.address}/crm/record/contact/{contact}/edit")
+        dana.fill("#f-title", "Harbour captain")
+        in_order(dana, "crm-edit")
+        press(dana, "Save")
+        dana.click("text=History")
+        in_order(dana, "crm-history-changed")
+        dana.goto(f"{served.address}/crm/upload")
+        in_order(dana, "crm-upload")
+        dana.goto(f"{served.address}/crm/list/contact")
+        in_order(dana, "crm-list")
+    with served.as_person("jules.amsel", scripts=False) as jules:
+        jules.goto(f"{served.address}/crm")
+        jules.click("main >> text=Categories")
+        for title in ("Stakeholder", "Payee"):
+            jules.fill("#n-contact", title)
+            jules.click("#n-contact >> xpath=ancestor::form >> button")
+        jules.click("button:has-text('Offer no more') >> nth=0")
+        assert "Payee offered no more" in jules.inner_text("main")
+        no_person_in(jules)
+    with served.as_person("jules.amsel") as jules:
+        jules.goto(f"{served.address}/crm/categories")
+        in_order(jules, "crm-categories")
     with served.as_person("marcus.lee") as marcus:
         marcus.goto(f"{served.address}/crm/record/contact/{contact}")
         assert "Yes, after the meeting on the pier." in marcus.inner_text("main")
@@ -206,6 +228,7 @@ def test_d15_told_to_another_officer_the_owner_forgets_the_person_for_good(serve
         session.add(mail)
         session.flush()
         session.add(ActivityTracker(activity_id=mail.id, tracker="dana.reid@example.org"))
+        session.add(Capture(mailbox="dana.reid@example.org", source_key="d15", outcome="link", activity=mail.id))
         mail_id = mail.id
     with served.as_person("dana.reid") as dana:  # links it by hand: it is about nobody else
         dana.goto(f"{served.address}/crm/activity/{mail_id}")
@@ -214,6 +237,18 @@ def test_d15_told_to_another_officer_the_owner_forgets_the_person_for_good(serve
         dana.check("input[name=target] >> nth=0")
         press(dana, "Link")
         dana.wait_for_url(f"**/crm/activity/{mail_id}")
+        in_order(dana, "crm-activity-mail")
+    with served.database.session() as session:
+        for name in (contact, twin):
+            session.add(ActivitySuggestion(activity_id=mail_id, tracker="dana.reid@example.org", record="contact",
+                                           record_id=name, reason="ambiguous", question="q", confidence=50))
+    with served.as_person("dana.reid") as dana:
+        dana.goto(f"{served.address}/crm/waiting")
+        in_order(dana, "crm-waiting-question")
+        dana.goto(f"{served.address}/crm/activity/{mail_id}")
+        press(dana, "Untrack mine")
+        press(dana, "Track it again")
+        dana.wait_for_selector("text=Untrack mine")
 
     with served.as_person("marcus.lee") as marcus:  # told by phone, to an officer who is not the owner
         marcus.goto(f"{served.address}/crm")
