@@ -14,13 +14,14 @@ from sqlmodel import Session
 from capture import pane, trimming
 from capture.mine import mailboxes_of
 from capture.pane import Named, Stored
-from capture.ports import Offers, Record
+from capture.ports import Asks, Offers, Record
 from capture.wiring import Tools
 from store import audit, crm_choices, crm_named, people, reads, watch
-from store.access import Person
-from store.crm_access import Who, trackers_of
+from store.access import Action, Person, Thing
+from store.crm_access import Who, must, trackers_of
 from store.crm_choices import Left
 from store.crm_tables import Activity
+from store.errors import BadState, NotFound
 from store.tables import Capture
 
 EMBEDDED: Final = "embedded"
@@ -91,6 +92,49 @@ def decide(session: Session, who: Who, activity: str, act: str, record: str) -> 
         crm_choices.dismiss(session, who, activity, kind, ident)
     else:
         crm_choices.unlink(session, who, activity, kind, ident)
+
+
+def questions_elsewhere(tools: Tools, who: Who, row: Capture
+                        ) -> tuple[list[list[dict[str, Any]]], list[dict[str, Any]]]:
+    """The same in a CRM that is not ours, for the mailbox the item was tracked in. The reading is in the audit before
+    the words are fetched. Raises `NotFound` where nothing is asked, or it is another's mailbox."""
+    crm = _asks(tools, who, row)
+    must(who, Action.RECORD_LIST)
+    asked = crm.asked([row.mailbox], about=row.activity)
+    with tools.database.session() as session:
+        reads.listed(session, actor=who.actor, kind="activities", ids=[row.activity] if asked else [])
+    either: dict[str, list[dict[str, Any]]] = {}
+    alone: list[dict[str, Any]] = []
+    for one in crm.in_words(asked):
+        line = {"record": one.asked.kind, "id": one.asked.ident, "title": one.record.name, "reason": one.asked.reason}
+        (either.setdefault(one.asked.question, []) if one.asked.question else alone).append(line)
+    return list(either.values()), alone
+
+
+def decide_elsewhere(tools: Tools, who: Who, row: Capture, act: str, record: str) -> None:
+    """Link or dismiss in a CRM that is not ours. Raises `NotFound`, `NotAllowed`, `BadState` for taking a link off:
+    that is done there."""
+    crm = _asks(tools, who, row)
+    must(who, Action.RECORD_CHANGE, Thing(owner=who.person.id if who.person is not None else ""))
+    if act == "unlink":
+        raise BadState("links are taken off in the CRM itself")
+    kind, _, ident = record.partition(":")
+    crm.answer(row.activity, row.mailbox, (kind, ident), link=act == "link", who=row.mailbox)
+    with tools.database.session() as session:
+        body: dict[str, audit.Fact] = {"record": record} | ({"role": "regarding"} if act == "link" else {})
+        audit.append(session, f"crm:link:{'confirmed' if act == 'link' else 'dismissed'}", actor=who.actor,
+                     subject=row.activity, body=body)
+
+
+def asks_elsewhere(tools: Tools, who: Who, row: Capture) -> bool:
+    """Whether somebody can be asked about an item in a CRM that is not ours: with their own mailbox."""
+    return isinstance(tools.crm, Asks) and bool(row.activity) and row.mailbox in who.mailboxes
+
+
+def _asks(tools: Tools, who: Who, row: Capture) -> Asks:
+    if not isinstance(tools.crm, Asks) or not asks_elsewhere(tools, who, row) or row.outcome != "link":
+        raise NotFound("activity")
+    return tools.crm
 
 
 def is_ours(session: Session, activity: str) -> bool:

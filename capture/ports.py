@@ -441,8 +441,9 @@ class Question:
 class Asks(Protocol):
     """A CRM elsewhere that keeps what people are asked about items and takes their answers. Of ours asks the store."""
 
-    def asked(self, trackers: Collection[str] | None, limit: int = 200) -> Sequence[Asked]:
-        """What is open for these mailboxes (None = for all), the newest first: of at most `limit` items."""
+    def asked(self, trackers: Collection[str] | None, limit: int = 200, *, about: str = "") -> Sequence[Asked]:
+        """What is open for these mailboxes (None = for all), the newest first: of at most `limit` items, or of the
+        activity `about` alone."""
 
     def in_words(self, asked: Sequence[Asked]) -> Sequence[Question]:
         """The same in words, as far as its user may see the records; what was pulled out, or is gone, is left out.

@@ -212,21 +212,27 @@ def search(request: Request, body: models.Search) -> models.Found:
 
 def questions(request: Request, capture: str) -> models.Questions:
     """What is still asked and suggested about an item that is in the CRM."""
-    at = at_desk(request)
+    at, who = at_desk(request), _who(request)
     with at.database.session() as session:
-        asked, offered = panerecords.questions(
-            session, _who(request), _activity(session, ledger.get(session, capture)))
+        row = ledger.get(session, capture)
+        elsewhere = panerecords.asks_elsewhere(at.tools.get(), who, row)
+        asked, offered = panerecords.questions(session, who, _activity(session, row)) if not elsewhere else ([], [])
+    if elsewhere:
+        asked, offered = panerecords.questions_elsewhere(at.tools.get(), who, row)
     return models.Questions(questions=[[_line(line) for line in one] for one in asked],
                             records=[_line(line) for line in offered])
 
 
 def decide(request: Request, capture: str, body: models.Decide) -> models.Status:
     """Link an item that is in the CRM to a record by hand, dismiss a suggestion, or take a link off."""
-    at = at_desk(request)
+    at, who = at_desk(request), _who(request)
     with at.database.session() as session:
         row = ledger.get(session, capture)
-        panerecords.decide(session, _who(request), _activity(session, row), body.act, body.record)
-        return _status(request, session, records.standing(session, row))
+        if not panerecords.asks_elsewhere(at.tools.get(), who, row):
+            panerecords.decide(session, who, _activity(session, row), body.act, body.record)
+            return _status(request, session, records.standing(session, row))
+    panerecords.decide_elsewhere(at.tools.get(), who, row, body.act, body.record)
+    return follow(request, capture)
 
 
 def report(request: Request, capture: str, body: models.Report) -> models.Status:
@@ -316,7 +322,9 @@ def _can(request: Request, found: Standing, row: Capture | None, reported: str, 
             can.append("untrack-ask")
         elif row.mailbox in _who(request).mailboxes:  # a delegate tracks for others, and takes nothing back for them
             can.append("untrack")
-    if there and may(person, Action.RECORD_CHANGE, own):
+    asks = there or (found.state in ("linked", "released") and row is not None and panerecords.asks_elsewhere(
+        at_desk(request).tools.get(), _who(request), row))
+    if asks and may(person, Action.RECORD_CHANGE, own):
         can.append("records")
     return can
 

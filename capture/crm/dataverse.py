@@ -286,9 +286,9 @@ class DataverseCrm:
 
     # ------------------------------------------------------------------------------------------ asked
 
-    def asked(self, trackers: Collection[str] | None, limit: int = 200) -> Sequence[Asked]:
+    def asked(self, trackers: Collection[str] | None, limit: int = 200, *, about: str = "") -> Sequence[Asked]:
         """What is open for these mailboxes (None = for all)."""
-        return self._asking.asked(trackers, limit)
+        return self._asking.about(trackers, about) if about else self._asking.asked(trackers, limit)
 
     def in_words(self, asked: Sequence[Asked]) -> Sequence[Question]:
         """The same in words."""

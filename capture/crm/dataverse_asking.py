@@ -16,7 +16,7 @@ from capture.crm.dataverse_http import DataverseHttp, Operation
 from capture.crm.dataverse_people import Caller, People, with_hyphens
 from capture.crm.dataverse_rows import BEGUN, Row, Rows, division_of
 from capture.crm.dataverse_tables import OF_NAME, OF_WORD, RELATED, Columns, Target, ident_of
-from capture.crm.dataverse_trackers import MOST_CHANGES, OPEN, Trackers
+from capture.crm.dataverse_trackers import MOST_CHANGES, OPEN, Choice, Tracker, Trackers
 from capture.errors import RecordChanged, RecordGone, TryLater
 from capture.matching import key_of
 from capture.ports import Asked, Question, Record, StoredKind
@@ -38,9 +38,18 @@ class Asking:
         """What is open for these trackers (None = for all); ids and codes."""
         waiting = self._trackers.asking(names, limit)
         of_items = self._rows.of_items({row.item for row in waiting}, "createdon")
-        return [Asked(str(of_items[row.item][0]), row.name, one.question, OF_NAME[one.target[0]].kind, one.target[1],
-                      one.reason)
+        return [_asked(str(of_items[row.item][0]), row, one)
                 for row in waiting if row.item in of_items for one in row.choices if one.state == OPEN]
+
+    def about(self, names: Collection[str] | None, activity: str) -> list[Asked]:
+        """What is open for these trackers about one activity; nothing once it is gone."""
+        folded = None if names is None else {name.casefold() for name in names}
+        try:
+            trackers = self._trackers.of_item(self._item(self._rows.read(ident_of(activity), files=False)))
+        except RecordGone:
+            return []
+        return [_asked(activity, row, one) for row in trackers if folded is None or row.name.casefold() in folded
+                for one in row.choices if one.state == OPEN]
 
     def in_words(self, asked: Sequence[Asked], caller_of: Callable[[str], Caller]) -> list[Question]:
         """The same in words: each record with the rights of the one who is asked."""
@@ -125,3 +134,6 @@ class Asking:
             bound = (*bound, Party(RELATED, "", "", target.name, ident))
         yield from self._rows.with_people(row, bound if bound != people else None, more)
 
+
+def _asked(activity: str, row: Tracker, one: Choice) -> Asked:
+    return Asked(activity, row.name, one.question, OF_NAME[one.target[0]].kind, one.target[1], one.reason)

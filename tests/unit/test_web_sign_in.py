@@ -568,8 +568,9 @@ REVIEWERS = {Role.REVIEWER, Role.PRIVACY_OFFICER}
 ON_CASES = {"", "/claim", "/reveal", "/release", "/delete", "/escalate", "/redact", "/undo", "/second", "/release-all",
             "/delete-all"}
 CRM_READERS, CRM_WRITERS = {Role.STAFF, Role.OWNER, Role.DIVISION_ADMIN}, {Role.STAFF, Role.DIVISION_ADMIN}
-CRM_OWN = {"crm_new", "crm_create", "crm_choose_file", "crm_upload", "crm_ask", "crm_log"}
-"""Routes that are about what one makes oneself: never another division's."""
+CRM_OWN = {"crm_new", "crm_create", "crm_choose_file", "crm_upload", "crm_ask", "crm_log", "crm_categories",
+           "crm_categorise"}
+"""Routes that are about what one makes oneself, or one's own division: never another's."""
 ONLY_DANA = {"mine_report", "crm_track", "crm_untrack"}
 OF_LINKED_ITEMS = {"pane_questions", "pane_decide"}
 """Routes about an item that is linked; the one here is held, so whoever may is told that there is none."""
@@ -595,6 +596,7 @@ EXPECTED: dict[str, set[Role]] = {
         "edit", "relate", "merge", "ask", "log", "purge", "win")},
     **{f"/crm/activity/{{activity}}/{act}": CRM_WRITERS for act in ("confirm", "dismiss", "unlink", "done", "purge")},
     **{f"/crm/activity/{{activity}}/{act}": {Role.STAFF} for act in ("track", "untrack")},
+    "/crm/categories": {Role.DIVISION_ADMIN, Role.ADMINISTRATOR},
     **dict.fromkeys(("/desk", "/api/queue", "/desk/case/{number}/family"), REVIEWERS),
     **{f"/desk/case/{{number}}{act}": REVIEWERS for act in ON_CASES},
     **{f"/api/cases/{{number}}{act}": REVIEWERS for act in ON_CASES},
