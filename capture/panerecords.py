@@ -121,7 +121,8 @@ def decide_elsewhere(tools: Tools, who: Who, row: Capture, act: str, record: str
     kind, _, ident = record.partition(":")
     crm.answer(row.activity, row.mailbox, (kind, ident), link=act == "link", who=row.mailbox)
     with tools.database.session() as session:
-        body: dict[str, audit.Fact] = {"record": record} | ({"role": "regarding"} if act == "link" else {})
+        body: dict[str, audit.Fact] = {"record": record}
+        body |= {"role": "regarding"} if act == "link" else {}
         audit.append(session, f"crm:link:{'confirmed' if act == 'link' else 'dismissed'}", actor=who.actor,
                      subject=row.activity, body=body)
 
