@@ -99,6 +99,8 @@ class Trackers:
                 made = replace(made, etag=before.etag, links=tuple(kept), choices=choices)
                 if chosen and found.matched == "unmatched":
                     made, reason = replace(made, matched=OF_NAME[chosen[0][0]].kind), "hand"
+                elif links and not kept:  # a rule found what its user said no to
+                    made, reason = replace(made, matched="unmatched"), "no-record"
                 operation = self._write(made, reason)
             try:
                 self._http.send(operation.method, operation.path, operation.body, headers=operation.headers)

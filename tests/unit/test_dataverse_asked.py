@@ -108,9 +108,9 @@ def test_a_choice_beats_the_rule_of_a_later_sync(world: World) -> None:
     world.answer(world.one, link=False)
     assert [one.ident for one in world.asked()] == [world.two]
     assert world.asked()[0].question == "", "one answer left is no either-or"
-    world.org.tables["contacts"][world.two]["statecode"] = 1  # now a rule is sure of the other one
+    world.org.tables["contacts"][world.two]["statecode"] = 1  # now a rule would be sure of the one that was dismissed
     done = world.link()
-    assert (done.records, world.mail().get("_regardingobjectid_value")) == (0, None)
+    assert (done.records, done.matched, world.mail().get("_regardingobjectid_value")) == (0, "unmatched", None)
     done = world.link(record=f"hand/contact:{world.one}")
     assert (done.records, world.mail()["_regardingobjectid_value"]) == (1, world.one), "a pick by hand beats it"
 
