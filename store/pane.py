@@ -18,6 +18,7 @@ from store.crm_matching import Sight
 from store.crm_tables import Activity, ActivityLink
 from store.errors import NotFound
 from store.tables import OPEN_CASE, Capture, CaptureState, Case, CaseState, Item
+from store.watch import UNTRACKED
 from store.watch_tables import UntrackRequest
 
 State = Literal["ready", "queued", "scanning", "linked", "blocked", "unreadable", "pending-review", "released",
@@ -94,13 +95,17 @@ def trackers(session: Session, capture: Capture, domain: str, divisions: Collect
     mailboxes named without one; who belongs to none of these `divisions` has no name."""
     if capture.item_id is None:
         return (Tracker(_who(session, capture.mailbox, domain, divisions), capture.created, capture.trigger),)
-    gone = select(UntrackRequest.capture_id).where(UntrackRequest.outcome == "untracked")
     rows = session.scalars(select(Capture).where(
-        Capture.item_id == capture.item_id, col(Capture.outcome).in_(("link", "hold")), col(Capture.id).not_in(gone))
-        .order_by(col(Capture.created))).all()
+        Capture.item_id == capture.item_id, col(Capture.outcome).in_(("link", "hold")))
+        .order_by(col(Capture.created), col(Capture.generation))).all()
+    gone = set(session.scalars(select(UntrackRequest.capture_id).where(
+        col(UntrackRequest.capture_id).in_([row.id for row in rows]), UntrackRequest.outcome == UNTRACKED)))
     first: dict[str, Capture] = {}
     for row in rows:
-        first.setdefault(row.mailbox, row)
+        if row.id in gone:
+            first.pop(row.mailbox, None)  # with what went before it: held once, tracked in part, untracked
+        else:
+            first.setdefault(row.mailbox, row)
     return tuple(Tracker(_who(session, row.mailbox, domain, divisions), row.created, row.trigger)
                  for row in first.values() if row.trigger != "rescan")
 

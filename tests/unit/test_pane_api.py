@@ -196,6 +196,8 @@ def test_an_attachment_that_is_left_out_is_not_stored_and_the_rest_is_scanned_an
         "WHERE a.subject = 'Two files'")
     assert (trimming.LEFT_OUT in body, files) == (True, 1)
     assert place.events("capture:item:trimmed") == [("capture:item:trimmed", {"attachments": 1})]
+    gone = dana.post(f"/pane/api/items/{ident}/untrack").json()
+    assert (gone["state"], gone["trackers"]) == ("untracked", [])  # that it was held before is not tracking it
     wrong = dana.post("/pane/api/track", item("held", leave_out=[1])).json()["id"]  # it has none
     work(place)
     told = dana.get(f"/pane/api/items/{wrong}").json()
