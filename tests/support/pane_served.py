@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent.parent
 BUILT = ROOT / "addin" / "pane" / "built"
 SHOTS = os.environ.get("MAILWEIR_SCREENSHOTS", "")
 DANA, PRIYA = "dana.reid@example.org", "priya.nair@example.org"
-TIMEOUT = 60_000
+TIMEOUT = 180_000
 """Milliseconds: the machine may be busy."""
 
 

@@ -81,7 +81,9 @@ async function open(): Promise<void> {
 
 function take(status: Status, signal: AbortSignal): void {
   if (signal.aborted) return;
+  const before = view.state;
   set({ state: status.state, status, busy: "", code: "", request: "", lost: "", checked: null, preview: null });
+  if (status.outlook === "Tracked" && status.state !== before) set({ chosen: [], searched: null });  // they are among its records now
   if (BUSY.includes(status.state)) void follow(status.id, signal);
   else if (status.can.includes("records")) void ask(status.id, signal);
   else if (status.can.includes("track") && (!view.found || HELD.includes(status.state))) void suggest(signal);  // held: it may have been changed
@@ -140,7 +142,11 @@ async function undone(error: unknown, signal: AbortSignal): Promise<void> {
   failed(error);
 }
 
-const track = (without: number[]) => act("track", async (item, signal) => take(await api.track({ ...item, records: view.chosen, leave_out: without }), signal));
+const track = (without: number[]) => act("track", async (item, signal) => {
+  set({ left: without });
+  const status = await api.track({ ...item, records: view.chosen, leave_out: without });
+  take(status, signal.aborted && isOpen(item) ? turn.signal : signal);  // it may be open again, and was asked about too early
+});
 const decide = (what: Decide["act"], one: CrmRecord) => act("records", async (_, signal) => { if (view.status) take(await api.decide(view.status.id, what, key(one)), signal); });
 const check = (without: number[]) => act("check", async (item, signal) => {
   const checked = await api.check({ ...item, leave_out: without }, signal);
@@ -215,6 +221,7 @@ function failed(error: unknown): void {
 
 function set(change: Partial<View>): void { view = { ...view, ...change }; draw(); }
 const key = (one: CrmRecord) => `${one.record}:${one.id}`;
+const isOpen = (item: Item) => view.item?.mailbox === item.mailbox && view.item.item_id === item.item_id && view.item.internet_message_id === item.internet_message_id;
 const toggled = <T>(all: T[], one: T): T[] => all.includes(one) ? all.filter((other) => other !== one) : [...all, one];
 
 // ---------------------------------------------------------------------------------------------- what is shown
@@ -291,7 +298,7 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
     can("track") && attachments(),
     can("track") && h("div", { class: "actions" },
       button("track", held ? "I changed the item: track again" : view.busy === "track" ? "Asking" : "Track", () => void track(without), !held),
-      held && status.without.length > 0 && button("without", `Track without attachment ${status.without.join(", ")}`, () => void track([...new Set([...status.without, ...view.left])])),
+      held && status.without.length > 0 && button("without", `Track without attachment ${status.without.join(", ")}`, () => void track([...new Set([...status.without, ...view.left])]), true),
       can("check") && button("check", "Check only", () => void check(without)),
       button("preview", "What will be stored", () => void preview(without))),
     view.checked && can("check") && h("section", { id: "checked" }, h("h2", {}, view.checked.verdict === "pass" ? FOUND_NOTHING : WOULD_HOLD),
@@ -304,11 +311,11 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
     can("report") && view.asking !== "withdraw" && button("withdraw", "I do not need it in the CRM", () => confirming("withdraw", "withdraw-no")),
     view.asking === "withdraw" && can("report") && h("section", { "aria-labelledby": "withdraw-title" }, h("h2", { id: "withdraw-title" }, "Withdraw it?"),
       h("p", {}, "It stays out of the CRM. A reviewer is told that you do not need it and closes the case; until then it is held."),
-      button("withdraw-yes", "Withdraw", () => void report(WITHDRAWN, ""), true), button("withdraw-no", "Cancel", () => confirming("", "withdraw"))),
+      h("div", { class: "actions" }, button("withdraw-yes", "Withdraw", () => void report(WITHDRAWN, ""), true), button("withdraw-no", "Cancel", () => confirming("", "withdraw")))),
     (can("untrack") || can("untrack-ask")) && view.asking !== "untrack" && button("untrack", "Untrack", () => confirming("untrack", "untrack-no")),
     view.asking === "untrack" && h("section", { "aria-labelledby": "untrack-title" }, h("h2", { id: "untrack-title" }, "Untrack this item?"),
       ...leaving(status),
-      button("untrack-yes", can("untrack") ? "Untrack" : "Ask to untrack", () => void untrack(), true), button("untrack-no", "Keep it", () => confirming("", "untrack"))),
+      h("div", { class: "actions" }, button("untrack-yes", can("untrack") ? "Untrack" : "Ask to untrack", () => void untrack(), true), button("untrack-no", "Keep it", () => confirming("", "untrack")))),
   ];
 }
 
@@ -335,7 +342,7 @@ function leaving(status: Status): HTMLElement[] {
 /** Which records it would be linked to, as far as they are known now. */
 function linking(): string {
   const number = (view.found?.sure.length ?? 0) + view.chosen.length;
-  return number ? `It is linked to ${many(number, "record", "records")}.` : "It is linked to no record yet.";
+  return number ? `It would be linked to ${many(number, "record", "records")}.` : "It would be linked to no record yet.";
 }
 
 function contact(): HTMLElement | "" | undefined {
@@ -343,7 +350,7 @@ function contact(): HTMLElement | "" | undefined {
 }
 
 function named(one: CrmRecord): (string | HTMLElement)[] {
-  const more = [one.detail, one.words].filter(Boolean).join("; ");
+  const more = [one.name && one.record, one.detail, one.words].filter(Boolean).join("; ");
   return [one.name || "a record of another division", ...(more ? [h("span", { class: "small" }, ` ${more}`)] : [])];
 }
 
@@ -372,7 +379,7 @@ function records(): HTMLElement {
     h("span", {}, ...named(one)));
   return h("section", {}, h("h2", { id: "where" }, "Where it belongs"),
     !found && h("p", { class: "small" }, "Looking for records."),
-    found && found.sure.length > 0 && h("p", {}, "It is linked by itself to:"),
+    found && found.sure.length > 0 && h("p", {}, "It will be linked to:"),
     found && found.sure.length > 0 && h("ul", { id: "sure" }, ...found.sure.map((one) => h("li", {}, ...named(one)))),
     found && !found.sure.length && found.words && h("p", { id: "why" }, found.words),
     ...(found?.questions ?? []).map((asked) => h("fieldset", {}, h("legend", {}, "Which of them is it?"), ...asked.map(choice))),
