@@ -164,8 +164,8 @@ def renders(service: Service, opens: int) -> None:
     ready: list[float] = []
     for _ in range(opens + 1):
         with service.pane("idle-0", open_it=False) as page:
-            page.route("**/pane/nothing", lambda route: route.fulfill(body="<!doctype html><title>x</title><p>Nothing",
-                                                                      content_type="text/html"))
+            page.route("**/pane/nothing", lambda route: route.fulfill(
+                body="<!doctype html><title>Track in CRM</title><p>None", content_type="text/html"))
             page.goto(f"{service.address}/pane/nothing")
             empty.append(painted(page))
         with service.pane("idle-0", open_it=False) as page:
