@@ -15,7 +15,10 @@ EXIT_FAULTS, EXIT_ERROR = 1, 2
 def source(
     new_ids: Annotated[bool, typer.Option("--new-ids", help="Put new ids in: an installation of your own.")] = False,
 ) -> None:
-    """Print the addin.toml that ships, to be kept and edited: `mailweir manifest source --new-ids > addin.toml`."""
+    """Print the addin.toml that ships, to be kept and edited.
+
+    `mailweir manifest source --new-ids > addin.toml`
+    """
     from uuid import uuid4
 
     from manifests.source import GUID, shipped
