@@ -4,7 +4,7 @@ import type { Checked, Config, CrmRecord, Decide, Found, Item, Line, Me, Preview
 import { proof, way, type Way } from "./auth";
 import { h, show } from "./dom";
 import * as host from "./host";
-import { ADVICE, amount, FOUND_NOTHING, LOST, many, problem, ROUTES, STATES, STEPS, UNREADABLE, when, WOULD_HOLD } from "./words";
+import { ADVICE, amount, DECIDED, FOUND_NOTHING, LOST, many, problem, ROUTES, STATES, STEPS, UNREADABLE, when, WOULD_HOLD } from "./words";
 
 const root = document.getElementById("app") as HTMLElement;
 const HELD = ["blocked", "unreadable", "pending-review"];
@@ -147,7 +147,11 @@ const track = (without: number[]) => act("track", async (item, signal) => {
   const status = await api.track({ ...item, records: view.chosen, leave_out: without });
   take(status, signal.aborted && isOpen(item) ? turn.signal : signal);  // it may be open again, and was asked about too early
 });
-const decide = (what: Decide["act"], one: CrmRecord) => act("records", async (_, signal) => { if (view.status) take(await api.decide(view.status.id, what, key(one)), signal); });
+const decide = (what: Decide["act"], one: CrmRecord) => act("records", async (_, signal) => {
+  if (!view.status) return;
+  const status = await api.decide(view.status.id, what, key(one));
+  if (!signal.aborted) { take(status, signal); set({ said: DECIDED[what] }); }  // records of another CRM are not listed here
+});
 const check = (without: number[]) => act("check", async (item, signal) => {
   const checked = await api.check({ ...item, leave_out: without }, signal);
   if (signal.aborted) return;
@@ -289,7 +293,7 @@ function item(status: Status): (HTMLElement | false | null | undefined | "")[] {
     status.redacted && h("p", {}, "A copy without the personal part was linked."),
     status.records.length > 0 && h("section", {}, h("h2", {}, "Linked to"), h("ul", {}, ...status.records.map((one, number) =>
       h("li", {}, ...named(one), can("records") && one.name && small(`unlink-${number}`, "Take off", one, () => void decide("unlink", one)))))),
-    can("records") && !status.records.length && h("p", {}, "It is linked to no record yet."),
+    can("records") && !can("untrack-ask") && !status.records.length && h("p", {}, "It is linked to no record yet."),
     can("records") && view.questions && openQuestions(view.questions),
     status.trackers.length > 0 && h("section", {}, h("h2", {}, held ? "Asked for by" : "Tracked by"), h("ul", {}, ...status.trackers.map((one) =>
       h("li", {}, one.who || "somebody of another division", h("span", { class: "small" }, ` ${when(one.at)}, by ${ROUTES[one.route] ?? one.route}`))))),

@@ -38,6 +38,10 @@ export const UNREADABLE = "Take off the password, ask the sender for a version w
 export const FOUND_NOTHING = "The check found nothing";
 export const WOULD_HOLD = "The check would hold it";
 
+export const DECIDED: Record<"link" | "dismiss" | "unlink", string> = {
+  link: "The link was added.", dismiss: "It is not suggested for this item again.", unlink: "The link was taken off.",
+};
+
 export const LOST: Record<"away" | "busy", string> = {
   away: "The service does not answer just now. What you asked for is kept and goes on by itself.",
   busy: "The service is busy. What you asked for is kept and goes on by itself.",
