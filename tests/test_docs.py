@@ -40,6 +40,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_named_in_the_text_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:addin|capture|docs|manifests|pii_scan|store|tests)/[\w./-]+\.\w+)`", text):
+        assert "NAME" in name or (ROOT / name).exists(), f"{name} in {page.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_named_in_the_text_exist(page: Path) -> None:
     known = {name for name, _ in reference.commands()} | {"mailweir"}
     groups = {" ".join(name.split()[:2]) for name in known}
