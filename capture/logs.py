@@ -117,12 +117,26 @@ def where(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+class StandardError(logging.Handler):
+    """Writes to what standard error is at that moment, not to what it was when logging began."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - whatever it is, the program goes on without this line
+            self.handleError(record)
+
+
 def configure(level: int = logging.WARNING, style: Style = "auto") -> None:
     """Send every log line of the process to standard error.
 
     `style`: "json" is one object a line, "text" a line for a person, "auto" text on a terminal and JSON elsewhere.
+    A line that cannot be made or written is left out: what Python prints in its place has a traceback, which may
+    quote a mail.
     """
-    logging.getLogger().handlers[:] = [logging.StreamHandler(sys.stderr)]
+    logging.raiseExceptions = False
+    logging.getLogger().handlers[:] = [StandardError()]
     restyle(style)
     logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger(OURS).setLevel(level)

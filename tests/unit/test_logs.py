@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,3 +127,31 @@ def test_every_field_is_explained_for_operators() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert [name for name in ("ts", "level", "event", "text", "at", "error", *logs.FIELDS)
             if f"| `{name}` |" not in page] == []
+
+
+BEGUN = f"""
+import io, logging, sys
+from capture.logs import configure
+standard, sys.stderr = sys.stderr, io.StringIO()
+configure(style="text")
+sys.stderr.close()
+sys.stderr = standard
+log = logging.getLogger("mailweir.test")
+try:
+    raise ValueError("{CANARY_SIN}")
+except ValueError:
+    log.error(*WORDS)
+log.error("the next line")
+"""
+
+
+@pytest.mark.parametrize(("words", "count"), [
+    pytest.param(("seen",), 2, id="standard error is another than when logging began"),
+    pytest.param(("%s of %s", 1), 1, id="a line that cannot be made is left out"),
+])
+def test_what_cannot_be_logged_brings_no_traceback_with_it(words: tuple[str | int, ...], count: int) -> None:
+    done = subprocess.run([sys.executable, "-c", BEGUN.replace("WORDS", repr(words))], capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert CANARY_SIN not in done.stderr
+    assert len(done.stderr.splitlines()) == count, done.stderr
+    assert done.stderr.endswith("the next line\n")
