@@ -211,7 +211,7 @@ def search(request: Request, body: models.Search) -> models.Found:
 
 
 def questions(request: Request, capture: str) -> models.Questions:
-    """What is still asked and suggested about an item that is in the CRM."""
+    """What is still asked and suggested about an item that is in the CRM: each either-or in the order of names."""
     at, who = at_desk(request), _who(request)
     with at.database.session() as session:
         row = ledger.get(session, capture)
@@ -219,7 +219,7 @@ def questions(request: Request, capture: str) -> models.Questions:
         asked, offered = panerecords.questions(session, who, _activity(session, row)) if not elsewhere else ([], [])
     if elsewhere:
         asked, offered = panerecords.questions_elsewhere(at.tools.get(), who, row)
-    return models.Questions(questions=[[_line(line) for line in one] for one in asked],
+    return models.Questions(questions=[[_line(line) for line in sorted(one, key=_by_name)] for one in asked],
                             records=[_line(line) for line in offered])
 
 
@@ -370,6 +370,10 @@ def _record(one: Record, why: str) -> models.CrmRecord:
 def _shown(one: records.Record) -> models.CrmRecord:
     return models.CrmRecord(record=one.record, id=one.id, name=one.name, detail=one.detail, why=one.why,
                             words=REASONS.get(one.why, ""))
+
+
+def _by_name(line: dict[str, Any]) -> tuple[str, str]:
+    return line["title"].casefold(), line["id"]
 
 
 def _line(line: dict[str, Any]) -> models.CrmRecord:
