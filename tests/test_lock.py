@@ -1,16 +1,21 @@
-"""The lock file means the same packages whichever mirror they come from."""
+"""The lock files mean the same packages whichever mirror they come from."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-LOCK = (Path(__file__).parent.parent / "requirements.lock").read_text(encoding="utf-8")
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
-def test_the_lock_names_no_address() -> None:
+@pytest.mark.parametrize("name", ["requirements.lock", "addin/pane/package-lock.json"])
+def test_a_lock_names_no_address(name: str) -> None:
+    lock = (ROOT / name).read_text(encoding="utf-8")
     for word in ("http:", "https:", "file:", "--index-url", "--find-links"):
-        assert word not in LOCK
+        assert word not in lock, f"{word} in {name}; npm adds `funding` and `resolved`: take them out"
 
 
 def test_every_package_has_a_hash() -> None:
